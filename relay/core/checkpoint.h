@@ -1,0 +1,54 @@
+#pragma once
+// Checkpoint: remembers how far a pipeline is. Third seam: sink durable -> progress saved ->
+// confirm upstream (invariant 6). The upstream is never confirmed past what was saved.
+//
+// Thread: the pipeline's. Nothing waits: save() starts, poll() tells when it is durable. A lost
+// connection heals behind the seam and the newest progress is saved again.
+
+#include <cstdint>
+#include <optional>
+
+#include "relay/core/clock.h"
+#include "relay/core/health.h"
+#include "relay/core/position.h"
+#include "relay/core/result.h"
+
+namespace outbox::core {
+
+/// How far one stream is. Both marks are monotonic.
+struct Progress {
+  StreamId stream;
+  /// The last boundary with everything before it settled; may be confirmed upstream once saved.
+  /// WAL: (end_lsn, 0).
+  Position boundary;
+  /// The last event of the settled prefix: where to resume inside a transaction. WAL: (commit_lsn,
+  /// ordinal).
+  Position settled;
+
+  friend bool operator==(const Progress& a, const Progress& b) {
+    return a.stream == b.stream && a.boundary == b.boundary && a.settled == b.settled;
+  }
+};
+
+class Checkpoint {
+ public:
+  virtual ~Checkpoint() = default;
+  Checkpoint(const Checkpoint&) = delete;
+  Checkpoint& operator=(const Checkpoint&) = delete;
+
+  /// False while a save is under way; then save() must not be called.
+  virtual bool idle() const = 0;
+  virtual void save(const Progress& progress, uint64_t epoch) = 0;
+
+  /// The progress whose save just became durable, once. An Error ends the pipeline: a newer relay
+  /// raised the epoch (invariant 8), or the store cannot be used.
+  virtual Result<std::optional<Progress>> poll(Now now) = 0;
+
+  virtual Interest interest(Instant now) const = 0;
+  virtual Health health() const = 0;
+
+ protected:
+  Checkpoint() = default;
+};
+
+}  // namespace outbox::core

@@ -1,0 +1,76 @@
+#include "relay/core/event.h"
+
+#include <new>
+
+namespace outbox::core {
+namespace {
+
+constexpr char kHexDigits[] = "0123456789abcdef";
+
+int hex_value(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return -1;
+}
+
+bool dash_before(size_t byte) { return byte == 4 || byte == 6 || byte == 8 || byte == 10; }
+
+}  // namespace
+
+std::string to_string(const Uuid& id) {
+  std::string text;
+  text.reserve(36);
+  for (size_t i = 0; i < id.bytes.size(); ++i) {
+    if (dash_before(i)) text.push_back('-');
+    text.push_back(kHexDigits[id.bytes[i] >> 4]);
+    text.push_back(kHexDigits[id.bytes[i] & 15]);
+  }
+  return text;
+}
+
+std::optional<Uuid> parse_uuid(std::string_view text) {
+  if (text.size() != 36) return std::nullopt;
+  Uuid id;
+  size_t at = 0;
+  for (size_t i = 0; i < id.bytes.size(); ++i) {
+    if (dash_before(i) && text[at++] != '-') return std::nullopt;
+    const int high = hex_value(text[at++]);
+    const int low = hex_value(text[at++]);
+    if (high < 0 || low < 0) return std::nullopt;
+    id.bytes[i] = static_cast<unsigned char>(high * 16 + low);
+  }
+  return id;
+}
+
+size_t Event::bytes() const {
+  size_t total = sizeof(Uuid) + aggregate_type.size() + event_type.size();
+  if (aggregate_id) total += aggregate_id->size();
+  if (payload) total += payload->size();
+  for (const Header& header : headers) {
+    total += header.name.size() + (header.value ? header.value->size() : 0);
+  }
+  return total;
+}
+
+Event detach(const Event& event, ChunkPool& pool, ChunkRef& chunk) {
+  const size_t table_bytes = event.headers.size() * sizeof(Header);
+  chunk = pool.single(event.bytes() + table_bytes + alignof(Header));
+  Event copy = event;
+  Header* table = nullptr;
+  if (!event.headers.empty()) {
+    table = static_cast<Header*>(chunk->reserve(table_bytes, alignof(Header)));
+  }
+  copy.aggregate_type = chunk->append(event.aggregate_type);
+  if (event.aggregate_id) copy.aggregate_id = chunk->append(*event.aggregate_id);
+  copy.event_type = chunk->append(event.event_type);
+  if (event.payload) copy.payload = chunk->append(*event.payload);
+  for (size_t i = 0; i < event.headers.size(); ++i) {
+    Header* header = new (table + i) Header{chunk->append(event.headers[i].name), std::nullopt};
+    if (event.headers[i].value) header->value = chunk->append(*event.headers[i].value);
+  }
+  copy.headers = {table, event.headers.size()};
+  return copy;
+}
+
+}  // namespace outbox::core

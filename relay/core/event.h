@@ -1,0 +1,63 @@
+#pragma once
+// Event: one outbox event on its way, as immutable views into a Chunk (chunk.h). Copying an Event
+// copies views; whoever keeps one keeps a ChunkRef beside it (an Item in a batch, a cell in the
+// window).
+//
+// `id` is the idempotency key: it never changes, also across retries, replays and restarts. Payload
+// bytes are never parsed on the way. A payload that is absent (SQL NULL: a tombstone), empty, or
+// the JSON null are three things.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "relay/core/chunk.h"
+#include "relay/core/clock.h"
+#include "relay/core/position.h"
+
+namespace outbox::core {
+
+struct Uuid {
+  std::array<unsigned char, 16> bytes{};
+  friend constexpr auto operator<=>(const Uuid&, const Uuid&) = default;
+};
+
+/// 36 characters, lower case, as Postgres prints a uuid.
+std::string to_string(const Uuid& id);
+std::optional<Uuid> parse_uuid(std::string_view text);
+
+struct Header {
+  std::string_view name;
+  std::optional<std::string_view> value;  // nullopt is Kafka's null header value
+};
+
+/// Why an event's own headers cannot be used. The event itself is intact; the Router refuses it
+/// with this reason.
+enum class HeadersFault : uint8_t { none, not_an_object, too_many };
+
+struct Event {
+  Uuid id;
+  std::string_view aggregate_type;
+  std::optional<std::string_view>
+      aggregate_id;  // the key; nullopt: no key and so no order among its like
+  std::string_view event_type;
+  std::optional<std::string_view> payload;
+  std::span<const Header> headers;
+  HeadersFault headers_fault = HeadersFault::none;
+  WallTime commit_time;  // when its transaction committed; becomes the record's timestamp
+  Position position;
+  uint64_t seq = 0;  // outbox.event.seq, 0 where the source has none
+
+  /// Bytes of everything that goes into a record; what window and queue bounds count.
+  size_t bytes() const;
+};
+
+/// Copies an event with all its bytes into a chunk of its own, so that it pins nobody else's: what
+/// leaves the fast path (retry, dead letter) does this. `chunk` receives the new owner.
+Event detach(const Event& event, ChunkPool& pool, ChunkRef& chunk);
+
+}  // namespace outbox::core

@@ -1,0 +1,109 @@
+#pragma once
+// Sink: where events go. Second seam of a pipeline; the journal (dead letters) is one more Sink.
+//
+// Thread: all calls come from the pipeline's thread. None of them waits; client threads live behind
+// the seam. Lifetime: a delivery's event, destination and cause stay valid until its completion was
+// taken from poll().
+//
+// Contract:
+//  - Every admitted delivery completes exactly once. Destroying the sink ends those that are left
+//  without a completion.
+//  - ordering() says how the order of a key survives a failure:
+//      fail_stop    After any completion but durable the sink admits nothing more (full) until all
+//      it held has completed,
+//                   each durable or returned (or refused for a cause of its own), and no delivery
+//                   submitted later of the same key and destination became durable. The pipeline
+//                   then submits again in order. A delivery that alone is refused before it was
+//                   sent (too large for the client, say) may be rejected without a fence.
+//      one_per_key  The sink promises nothing across deliveries; the pipeline keeps at most one a
+//      key outside.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/core/clock.h"
+#include "relay/core/event.h"
+#include "relay/core/health.h"
+#include "relay/core/outcome.h"
+#include "relay/core/position.h"
+
+namespace outbox::core {
+
+enum class Ordering { fail_stop, one_per_key };
+
+enum class DestinationState : uint8_t {
+  unknown,  // not read yet; submit answers `wait`
+  usable,
+  missing,  // the destination does not exist, and asking again did not change that
+  denied,   // it exists, but we may not write to it
+};
+
+/// One destination (a topic) and what the sink last read of it. Owned by the sink, lives as long as
+/// the sink, changes only inside poll() and submit(). The Router refuses by these facts before a
+/// record can spoil a batch.
+struct Destination {
+  std::string name;
+  uint32_t id = 0;  // the sink's own index
+  DestinationState state = DestinationState::unknown;
+  size_t record_bytes_max = 0;       // 0: unknown
+  size_t record_overhead_bytes = 0;  // what the sink adds to Event::bytes() at most
+  Duration timestamp_ahead_max = Duration::max();
+  bool key_required = false;  // a compacted topic
+};
+
+enum class Purpose : uint8_t {
+  deliver,
+  dead_letter,  // to the journal, with the cause
+};
+
+struct Delivery {
+  Ticket ticket;
+  const Event* event = nullptr;
+  const Destination* destination =
+      nullptr;                   // null only for dead letters of events that no route or topic fits
+  const Cause* cause = nullptr;  // for dead letters
+  uint64_t epoch = 0;
+  uint32_t attempts = 0;  // failed deliveries before this one
+  PositionForm position_form = PositionForm::number;
+  Purpose purpose = Purpose::deliver;
+};
+
+enum class Admission : uint8_t {
+  admitted,
+  full,  // no memory, or fenced after a failure: submit nothing more this step
+  wait,  // this delivery's destination or partition only: others may pass
+};
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+
+  virtual Ordering ordering() const = 0;
+
+  /// The destination called `name`; starts to read its facts when it is new. Never fails: a name
+  /// that nobody can use becomes `missing`.
+  virtual const Destination& destination(std::string_view name) = 0;
+
+  virtual Admission submit(const Delivery& delivery, Now now) = 0;
+
+  /// Appends every completion that is there, until none is left (a client library may wake its fd
+  /// only once until then).
+  virtual void poll(std::vector<Completion>& completions, Now now) = 0;
+
+  /// Rises whenever something that was answered `wait` may be admitted now, so that waiting keys
+  /// are not tried in vain.
+  virtual uint64_t wait_generation() const = 0;
+
+  virtual Interest interest(Instant now) const = 0;
+  virtual Health health() const = 0;
+
+ protected:
+  Sink() = default;
+};
+
+}  // namespace outbox::core
