@@ -61,9 +61,12 @@ class Kafka:
     def stop(self, numbers):
         """Returns those of `numbers` that ran. All are told at once: a broker that shuts down
         alone may wait for a majority that is not there any more."""
-        for number in numbers:
+        running = [n for n in numbers if self.daemon(n).pid() is not None]
+        for number in running:
             self.daemon(number).send(signal.SIGTERM)
-        return [n for n in numbers if self.daemon(n).stop((signal.SIGTERM, 10))]
+        for number in numbers:
+            self.daemon(number).stop((signal.SIGTERM, 10))
+        return running
 
     def remove(self, number):
         """Ends the broker without ceremony and deletes its data."""
