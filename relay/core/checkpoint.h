@@ -15,7 +15,9 @@
 
 namespace outbox::core {
 
-/// How far one stream is. Both marks are monotonic.
+/// How far one stream is. Both marks are monotonic, and what is stored never moves back: a mark
+/// that is still zero (after a start, before the first event) or below the stored one leaves the
+/// stored one as it is.
 struct Progress {
   StreamId stream;
   /// The last boundary with everything before it settled; may be confirmed upstream once saved.

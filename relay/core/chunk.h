@@ -30,6 +30,9 @@ class Chunk {
   size_t room() const { return capacity_ - used_; }
   size_t capacity() const { return capacity_; }
 
+  /// True when other events may live here too.
+  bool shared() const { return kind_ == Kind::pooled; }
+
   /// Copies `bytes` in and returns the view of the copy. The caller has checked room().
   std::string_view append(std::string_view bytes);
 

@@ -1,0 +1,169 @@
+#pragma once
+// Pipeline: one source's way to one sink, as one sentence repeated by step():
+//
+//   settle(sink) -> settle(journal) -> confirm(watermark -> progress saved -> source)
+//                -> intake(source -> route -> window) -> submit(lanes that are due, then the window
+//                in order)
+//
+// Completions come first, so that memory frees before intake. A cell goes through its purposes one
+// at a time: deliver, or deliver, refused, then dead_letter; only the last one's *durable* settles
+// it. So "dead letter before confirm" is a state here, seen by every golden script (invariants 1,
+// 3, 4, 6 and 7).
+//
+// Thread: one thread owns a pipeline and everything it was given. It does no I/O of its own, starts
+// no thread and reads no clock; the same step() runs in production, in golden scripts and in the
+// simulation. Lifetime: source, router, sink, journal and checkpoint outlive the pipeline's last
+// step. The sinks must be destroyed before the pipeline, since their clients still read the bytes
+// that the window's cells hold; the pipeline before the source, whose chunks they are. Errors: an
+// Error from step() is final: nothing more may be stepped, what is unconfirmed comes again after a
+// restart.
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "relay/core/checkpoint.h"
+#include "relay/core/lease.h"
+#include "relay/core/limits.h"
+#include "relay/core/result.h"
+#include "relay/core/sink.h"
+#include "relay/core/source.h"
+#include "relay/flow/backoff.h"
+#include "relay/flow/histogram.h"
+#include "relay/flow/lanes.h"
+#include "relay/flow/router.h"
+#include "relay/flow/window.h"
+
+namespace outbox::flow {
+
+struct PipelineOptions {
+  size_t window_cells = core::kWindowCells;  // a power of two
+  size_t window_bytes = core::kWindowBytes;  // all windows together
+  /// Progress is saved at most this often while events settle: what a crash repeats is bounded by
+  /// it.
+  core::Duration progress_interval = std::chrono::milliseconds(100);
+  /// Boundaries without events are saved at most this often, else our own write keeps the system
+  /// awake.
+  core::Duration idle_progress_interval = std::chrono::seconds(2);
+  core::Duration retry_first = std::chrono::milliseconds(20);
+  core::Duration retry_most = std::chrono::seconds(10);
+  uint64_t seed = 0;  // of the jitter
+};
+
+struct RouteCounters {
+  uint64_t delivered = 0;
+  uint64_t dead_lettered = 0;
+  uint64_t skipped = 0;
+  LatencyHistogram commit_to_acknowledged;
+};
+
+/// Read by the owner between steps.
+struct PipelineCounters {
+  uint64_t taken = 0;     // events from the source
+  uint64_t returned = 0;  // deliveries that came back without effect
+  uint64_t retried = 0;   // failed deliveries that are tried again
+  uint64_t saves = 0;
+  std::vector<RouteCounters> routes;  // as Router::routes()
+};
+
+/// The newest refusal, for status and the log.
+struct Refusal {
+  core::Cause cause;
+  core::Position position;
+  uint64_t count = 0;  // refusals so far
+};
+
+class Pipeline {
+ public:
+  struct Next {
+    bool did_work = false;  // step again at once
+    core::Instant wake_at = core::kNever;
+  };
+
+  Pipeline(const PipelineOptions& options, core::Source& source, Router& router, core::Sink& sink,
+           core::Sink& journal, core::Checkpoint& checkpoint);
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  core::Result<Next> step(core::Now now, const core::Lease& lease);
+
+  /// Takes no more events in. Steps go on until drained().
+  void stop_intake() { taking_ = false; }
+  /// Nothing is open, and all that settled is saved and confirmed.
+  bool drained() const;
+
+  const PipelineCounters& counters() const { return counters_; }
+  const Window& window(core::StreamId stream) const { return windows_[stream.value]; }
+  const std::optional<Refusal>& newest_refusal() const { return newest_refusal_; }
+  size_t open_cells() const;
+  size_t open_bytes() const;
+  /// Commit time of the oldest event that is not settled.
+  std::optional<core::WallTime> oldest_open_commit() const;
+  /// Why nothing is submitted although there is something to submit; empty otherwise.
+  const std::string& retry_reason() const { return retry_reason_; }
+
+ private:
+  // What was saved and confirmed of one stream.
+  struct Saved {
+    core::Progress progress;
+    std::optional<core::Instant> at;
+    bool confirm_due = false;  // durable, and the source has not been told yet
+  };
+
+  core::Result<void> settle(core::Sink& sink, core::Now now);
+  core::Result<void> complete(core::Completion& completion, core::Now now);
+  core::Result<void> complete_dead_letter(core::Completion& completion, core::Now now);
+  core::Result<void> confirm(core::Now now, const core::Lease& lease);
+  core::Result<void> intake(core::Now now);
+  void submit(core::Now now, const core::Lease& lease);
+
+  void take(core::Item& item);
+  void settle_cell(core::Ticket ticket);
+  void refuse(core::Ticket ticket, core::Cause cause);
+  void go_back(core::Ticket ticket);
+  void postpone(const core::Completion& completion, core::Now now);
+
+  core::Admission submit_cell(core::Ticket ticket, core::Now now, const core::Lease& lease);
+  void submit_journal(core::Now now, const core::Lease& lease);
+  core::Admission submit_window(core::StreamId stream, core::Now now, const core::Lease& lease);
+  core::Delivery delivery_of(core::Ticket ticket, const Cell& cell, const core::Lease& lease) const;
+
+  core::Progress progress_of(core::StreamId stream) const;
+  core::Instant save_due(core::StreamId stream) const;
+  core::Instant wake_at(core::Instant now) const;
+  Cell& cell(core::Ticket ticket) { return windows_[ticket.stream.value].at(ticket.index); }
+  uint64_t key_of(core::Ticket ticket);
+
+  PipelineOptions options_;
+  core::Source& source_;
+  Router& router_;
+  core::Sink& sink_;
+  core::Sink& journal_;
+  core::Checkpoint& checkpoint_;
+
+  core::ChunkPool
+      detached_;  // bytes of events that left the fast path; before windows_, whose cells hold them
+  std::vector<Window> windows_;
+  std::vector<Saved> saved_;
+  Lanes lanes_;
+  uint64_t lanes_offered_at_ = 0;  // the sink's wait_generation when lanes were last offered
+  std::deque<core::Ticket>
+      dead_letters_;  // refused cells that the journal has not admitted, in order
+  Backoff retry_;
+  Backoff journal_retry_;
+  core::Instant retry_at_{};
+  core::Instant journal_retry_at_{};
+  std::string retry_reason_;
+  bool taking_ = true;
+  bool did_work_ = false;
+
+  core::Batch batch_;                          // reused
+  std::vector<core::Completion> completions_;  // reused
+  std::vector<core::Credit> credit_;           // reused
+  PipelineCounters counters_;
+  std::optional<Refusal> newest_refusal_;
+};
+
+}  // namespace outbox::flow
