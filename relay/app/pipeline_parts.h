@@ -1,0 +1,57 @@
+#pragma once
+// PipelineParts: what wiring builds from the config and a PipelineRunner runs. Concrete connectors
+// are known to wiring.cc only; everything else sees the seams and a few callbacks.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "relay/core/checkpoint.h"
+#include "relay/core/lease.h"
+#include "relay/core/sink.h"
+#include "relay/core/source.h"
+#include "relay/flow/pipeline.h"
+#include "relay/flow/router.h"
+
+namespace outbox::app {
+
+/// What a source can say of itself beyond the seam, for metrics and status. Absent where it is not
+/// known yet.
+struct SourceGauges {
+  std::optional<uint64_t> newest_seq;     // sequence value at the last heartbeat
+  std::optional<uint64_t> lag_wal_bytes;  // current WAL position minus confirmed
+  std::optional<uint64_t>
+      slot_retained_wal_bytes;                  // current WAL position minus the slot's restart_lsn
+  std::optional<uint64_t> safe_wal_size_bytes;  // until the slot is lost; absent without a limit
+  std::string wal_status;
+  bool caught_up = false;  // the last heartbeat's LSN is confirmed
+  /// When the oldest heartbeat that is not confirmed was written; what was committed before it may
+  /// still be on the way.
+  std::optional<core::WallTime> unconfirmed_since;
+  uint64_t reconnects = 0;
+  uint64_t ignored_changes = 0;  // updates, deletes and truncates of the outbox table
+};
+
+struct PipelineParts {
+  std::string name;
+  std::string source_name;
+  std::string sink_name;
+  flow::PipelineOptions options;
+  std::vector<flow::Route> routes;
+  flow::PreChecks pre_checks = flow::PreChecks::on;
+
+  std::unique_ptr<core::Source> source;
+  std::unique_ptr<core::Checkpoint> checkpoint;
+  std::unique_ptr<core::Sink> sink;
+  std::unique_ptr<core::Sink> journal;
+
+  std::function<core::Lease(core::Instant)> lease;
+  std::function<SourceGauges()> gauges;
+  /// Says good-bye to the source with the last confirmed position. At most about a second.
+  std::function<void()> close;
+};
+
+}  // namespace outbox::app

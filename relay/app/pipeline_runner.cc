@@ -1,0 +1,218 @@
+#include "relay/app/pipeline_runner.h"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace outbox::app {
+namespace {
+
+using core::Instant;
+using core::Now;
+
+// A snapshot is a few hundred bytes to copy; ten a second is plenty for any eye or scraper.
+constexpr auto kPublishEvery = std::chrono::milliseconds(100);
+// With nothing to do the loop still ticks, so that a dead one can be told from an idle one.
+constexpr auto kTickEvery = std::chrono::milliseconds(500);
+
+Now read_clock() {
+  timespec wall{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  return Now{std::chrono::steady_clock::now(),
+             core::WallTime{int64_t{wall.tv_sec} * 1'000'000 + wall.tv_nsec / 1'000}};
+}
+
+timespec until(Instant now, Instant then) {
+  const auto wait = std::max(then - now, core::Duration::zero());
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(wait);
+  return timespec{static_cast<time_t>(seconds.count()),
+                  static_cast<long>((wait - seconds).count())};
+}
+
+}  // namespace
+
+PipelineRunner::PipelineRunner(PipelineParts parts, std::chrono::milliseconds drain_timeout,
+                               SnapshotBoard& board)
+    : parts_(std::move(parts)),
+      drain_timeout_(drain_timeout),
+      board_(board),
+      router_(parts_.routes, *parts_.sink, parts_.pre_checks) {
+  pipeline_.emplace(parts_.options, *parts_.source, router_, *parts_.sink, *parts_.journal,
+                    *parts_.checkpoint);
+}
+
+// Sinks first: their clients still read the bytes that the window holds. Then the window, then the
+// source, whose chunks they are.
+PipelineRunner::~PipelineRunner() {
+  parts_.sink.reset();
+  parts_.journal.reset();
+  pipeline_.reset();
+  parts_.checkpoint.reset();
+  parts_.source.reset();
+}
+
+void PipelineRunner::stop() {
+  stopping_ = true;
+  wakeup_.signal();
+}
+
+std::optional<core::Error> PipelineRunner::run() {
+  auto error = loop();
+  const Now now = read_clock();
+  if (error) {
+    noted_health_ = core::Health{core::HealthState::stopped, core::to_string(*error)};
+    spdlog::error("pipeline {}: stopped: {}", parts_.name, noted_health_.reason);
+  } else {
+    noted_health_ = core::Health{core::HealthState::stopped, "told to stop"};
+    const size_t open = pipeline_->open_cells();
+    if (open == 0) {
+      spdlog::info("pipeline {}: stopped, everything settled and confirmed", parts_.name);
+    } else {
+      spdlog::warn(
+          "pipeline {}: stopped with {} events open after {} ms; they come again at the next start",
+          parts_.name, open, drain_timeout_.count());
+    }
+  }
+  parts_.close();
+  publish(now);
+  return error;
+}
+
+std::optional<core::Error> PipelineRunner::loop() {
+  while (true) {
+    const Now now = read_clock();
+    auto next = pipeline_->step(now, parts_.lease(now.instant));
+    if (!next) return next.error();
+    if (stopping_ && drained_or_late(now)) return std::nullopt;
+    if (now.instant >= publish_at_) {
+      publish_at_ = now.instant + kPublishEvery;
+      note_health(health());
+      note_refusals();
+      publish(now);
+    }
+    if (!next->did_work) sleep(now, next->wake_at);
+  }
+}
+
+bool PipelineRunner::drained_or_late(Now now) {
+  if (!drain_until_) {
+    drain_until_ = now.instant + drain_timeout_;
+    pipeline_->stop_intake();
+    wakeup_.clear();
+  }
+  return pipeline_->drained() || now.instant >= *drain_until_;
+}
+
+void PipelineRunner::sleep(Now now, Instant wake_at) {
+  Instant wake = std::min(wake_at, now.instant + kTickEvery);
+  if (drain_until_) wake = std::min(wake, *drain_until_);
+  std::array<pollfd, 5> waiting{};
+  nfds_t count = 0;
+  waiting[count++] = pollfd{wakeup_.fd(), POLLIN, 0};
+  for (const core::Interest& interest :
+       {parts_.source->interest(now.instant), parts_.sink->interest(now.instant),
+        parts_.journal->interest(now.instant), parts_.checkpoint->interest(now.instant)}) {
+    wake = std::min(wake, interest.wake_at);
+    if (interest.fd < 0) continue;
+    if (interest.not_before > now.instant) {
+      wake = std::min(wake, interest.not_before);
+      continue;
+    }
+    const int events = (interest.readable ? POLLIN : 0) | (interest.writable ? POLLOUT : 0);
+    waiting[count++] = pollfd{interest.fd, static_cast<short>(events), 0};
+  }
+  const timespec timeout = until(now.instant, wake);
+  ppoll(waiting.data(), count, &timeout, nullptr);
+}
+
+// The worst of what the parts say; a part that waits explains why nothing moves.
+core::Health PipelineRunner::health() const {
+  if (!pipeline_->retry_reason().empty()) {
+    return core::Health{core::HealthState::waiting, pipeline_->retry_reason()};
+  }
+  core::Health worst{core::HealthState::ok, ""};
+  for (const core::Health& part : {parts_.source->health(), parts_.checkpoint->health(),
+                                   parts_.sink->health(), parts_.journal->health()}) {
+    if (part.state == core::HealthState::waiting) return part;
+    if (part.state == core::HealthState::starting && worst.state == core::HealthState::ok)
+      worst = part;
+  }
+  return worst;
+}
+
+void PipelineRunner::note_health(const core::Health& health) {
+  if (health.state == noted_health_.state && health.reason == noted_health_.reason) return;
+  noted_health_ = health;
+  if (health.state == core::HealthState::ok) {
+    spdlog::info("pipeline {}: ok", parts_.name);
+  } else {
+    spdlog::warn("pipeline {}: {}: {}", parts_.name, core::to_string(health.state), health.reason);
+  }
+}
+
+// One line for all refusals since the last look: a poisoned topic must not flood the log.
+void PipelineRunner::note_refusals() {
+  const auto& refusal = pipeline_->newest_refusal();
+  if (!refusal || refusal->count == noted_refusals_) return;
+  spdlog::warn("pipeline {}: {} events refused, the newest at {}: {}: {}", parts_.name,
+               refusal->count - noted_refusals_,
+               core::to_string(refusal->position, parts_.source->position_form()),
+               refusal->cause.code, refusal->cause.detail);
+  noted_refusals_ = refusal->count;
+}
+
+void PipelineRunner::publish(Now now) {
+  PipelineSnapshot snapshot;
+  snapshot.name = parts_.name;
+  snapshot.source = parts_.source_name;
+  snapshot.sink = parts_.sink_name;
+  snapshot.health = noted_health_;
+  snapshot.at = now.instant;
+  snapshot.epoch = parts_.lease(now.instant).epoch;
+
+  const flow::PipelineCounters& counters = pipeline_->counters();
+  snapshot.taken = counters.taken;
+  snapshot.returned = counters.returned;
+  snapshot.retried = counters.retried;
+  snapshot.saves = counters.saves;
+  for (size_t route = 0; route < counters.routes.size(); ++route) {
+    const flow::Route& rule = router_.routes()[route];
+    snapshot.routes.push_back(RouteSnapshot{rule.name, rule.topic, counters.routes[route]});
+  }
+  snapshot.newest_refusal = pipeline_->newest_refusal();
+  snapshot.open_events = pipeline_->open_cells();
+  snapshot.open_bytes = pipeline_->open_bytes();
+
+  const flow::Window& window = pipeline_->window(core::StreamId{0});
+  if (window.passed_boundary()) {
+    snapshot.confirmed_position =
+        core::to_string(*window.passed_boundary(), parts_.source->position_form());
+  }
+  snapshot.source_gauges = parts_.gauges();
+  snapshot.lag_seconds = lag_seconds(now, snapshot.source_gauges);
+  snapshot.lag_events = lag_events(snapshot.source_gauges);
+  board_.publish(std::move(snapshot));
+}
+
+double PipelineRunner::lag_seconds(Now now, const SourceGauges& gauges) const {
+  const auto oldest = pipeline_->oldest_open_commit();
+  const auto age = [&](core::WallTime since) {
+    return std::max(0.0, static_cast<double>(now.wall.us - since.us) / 1e6);
+  };
+  if (oldest) return age(*oldest);
+  if (gauges.caught_up || !gauges.unconfirmed_since) return 0;
+  return age(*gauges.unconfirmed_since);
+}
+
+std::optional<uint64_t> PipelineRunner::lag_events(const SourceGauges& gauges) const {
+  if (!gauges.newest_seq) return std::nullopt;
+  if (gauges.caught_up) return 0;
+  const uint64_t settled = pipeline_->window(core::StreamId{0}).settled_seq();
+  return *gauges.newest_seq > settled ? *gauges.newest_seq - settled : 0;
+}
+
+}  // namespace outbox::app

@@ -1,0 +1,60 @@
+#pragma once
+// PipelineRunner: one pipeline on one thread. Reads the clock, sleeps in poll(2), steps; decides
+// nothing about events.
+//
+// Thread: run() is the pipeline's thread; stop() may come from any other. Everything in `parts`
+// belongs to run(). Ends: after stop(), once everything open is settled, saved and confirmed or the
+// drain timeout passed (what is unconfirmed comes again at the next start); or at an Error of the
+// pipeline, which is final.
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+
+#include "relay/app/pipeline_parts.h"
+#include "relay/app/snapshot.h"
+#include "relay/app/wakeup.h"
+#include "relay/core/error.h"
+
+namespace outbox::app {
+
+class PipelineRunner {
+ public:
+  PipelineRunner(PipelineParts parts, std::chrono::milliseconds drain_timeout,
+                 SnapshotBoard& board);
+  ~PipelineRunner();
+  PipelineRunner(const PipelineRunner&) = delete;
+  PipelineRunner& operator=(const PipelineRunner&) = delete;
+
+  /// Returns when the pipeline ended: without an Error after stop().
+  std::optional<core::Error> run();
+
+  void stop();
+
+  const std::string& name() const { return parts_.name; }
+
+ private:
+  std::optional<core::Error> loop();
+  bool drained_or_late(core::Now now);
+  void sleep(core::Now now, core::Instant wake_at);
+  void publish(core::Now now);
+  core::Health health() const;
+  void note_health(const core::Health& health);
+  void note_refusals();
+  double lag_seconds(core::Now now, const SourceGauges& gauges) const;
+  std::optional<uint64_t> lag_events(const SourceGauges& gauges) const;
+
+  PipelineParts parts_;
+  std::chrono::milliseconds drain_timeout_;
+  SnapshotBoard& board_;
+  Wakeup wakeup_;
+  std::atomic<bool> stopping_{false};
+  flow::Router router_;
+  std::optional<flow::Pipeline> pipeline_;
+  std::optional<core::Instant> drain_until_;
+  core::Instant publish_at_{};
+  core::Health noted_health_;
+  uint64_t noted_refusals_ = 0;
+};
+
+}  // namespace outbox::app
