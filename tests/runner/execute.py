@@ -1,0 +1,146 @@
+"""Runs one suite: its GoogleTest binaries, then its Python tests."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from xml.etree.ElementTree import ParseError
+
+from . import junit
+from .build import BuildError
+from .services import ServicesError
+from .suite import CHECKOUT
+
+_SANITIZER_ENV = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "second_deadlock_stack=1",
+}
+
+
+class Executor:
+    """`soak` chooses the suites' `soak_env`; `extra_env` comes last of all."""
+
+    def __init__(self, builder, services, results, soak=False, extra_env=None):
+        self._builder = builder
+        self._services = services
+        self._results = results
+        self._soak = soak
+        self._extra_env = extra_env or {}
+
+    def run(self, parts):
+        """A suite is one part; `asan` and `tsan` have one for each suite they run again."""
+        tally = junit.Tally()
+        started = time.monotonic()
+        folder = self._results / parts[0].name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for part in parts:
+            try:
+                self._run_part(part, folder, tally)
+            except (BuildError, ServicesError) as error:
+                tally.fail(part.name, str(error))
+        if not tally.cases:
+            tally.fail(parts[0].name, "ran no test", folder)
+        tally.seconds = time.monotonic() - started
+        return tally
+
+    def list(self, part):
+        """The names of a suite's tests. Sanitized ones are the same, so nothing is built for them."""
+        part = replace(part, preset="release", also_presets=())
+        names = []
+        for binary in self._binaries(part):
+            listed = subprocess.run([binary, "--gtest_list_tests"], cwd=CHECKOUT,
+                                    capture_output=True, text=True, check=True).stdout
+            names += _gtest_names(listed)
+        if part.python:
+            listed = subprocess.run([*_pytest(part), "--collect-only", "-q"], cwd=CHECKOUT,
+                                    capture_output=True, text=True)
+            if listed.returncode != 0:
+                raise BuildError(listed.stdout.strip())
+            prefix = f"{part.name}/"
+            names += [line.removeprefix(prefix) for line in listed.stdout.splitlines()
+                      if "::" in line]
+        return names
+
+    def _run_part(self, part, folder, tally):
+        binaries = self._binaries(part)
+        env = self._environment(part)
+        for binary in binaries:
+            result = folder / f"{binary.name}.xml"
+            self._record(tally, binary.name, folder, result, env, part.timeout_s,
+                         [binary, f"--gtest_output=xml:{result}"])
+        if part.python:
+            result = folder / "pytest.xml"
+            self._record(tally, "pytest", folder, result, env, part.timeout_s,
+                         [*_pytest(part), f"--junitxml={result}", f"--basetemp={folder / 'tmp'}"])
+
+    def _binaries(self, part):
+        if part.targets:
+            self._builder.build("release", part.targets)
+        for preset in part.also_presets:
+            self._builder.build(preset, ["outbox"])
+        return self._builder.test_binaries(part.preset, part.binaries) if part.binaries else []
+
+    def _environment(self, part):
+        return {**os.environ, **_SANITIZER_ENV, **self._services.up(part.services),
+                "OUTBOX_BIN": os.fspath(self._builder.binary()),
+                "OUTBOX_CRASH_BIN": os.fspath(self._builder.binary("crash")),
+                **part.env, **(part.soak_env if self._soak else {}), **self._extra_env}
+
+    def _record(self, tally, name, folder, result, env, timeout_s, command):
+        log = folder / f"{name}.log"
+        ending = _run(command, env, log, timeout_s)
+        try:
+            cases = junit.read(result, log)
+        except (OSError, ParseError):
+            tally.fail(name, f"no result, {ending or 'exit code 0'}{_last_started(log)}", log)
+            return
+        tally.cases += cases
+        if not cases:
+            tally.fail(name, "ran no test", log)
+        elif ending and not any(case.problem for case in cases):
+            tally.fail(name, ending, log)
+
+
+def _pytest(part):
+    return ["/usr/bin/python3", "-m", "pytest", part.folder]
+
+
+def _run(command, env, log_file, timeout_s):
+    """Empty if it ended well, else how it ended. Nothing that it started outlives its time."""
+    with open(log_file, "wb") as log:
+        process = subprocess.Popen(command, cwd=CHECKOUT, env=env, stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log, start_new_session=True)
+        try:
+            code = process.wait(timeout_s)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            return f"ended after {timeout_s} s, its time limit"
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    return f"exit code {code}" if code else ""
+
+
+def _last_started(log):
+    """The GoogleTest case that a crash or a time limit ended."""
+    started = [line for line in log.read_text(errors="replace").splitlines()
+               if line.startswith("[ RUN      ] ")]
+    return f", in {started[-1][13:]}" if started else ""
+
+
+def _gtest_names(listed):
+    names = []
+    group = ""
+    for line in listed.splitlines():
+        text = line.split("  #")[0].rstrip()
+        if text.endswith(".") and not text.startswith(" "):
+            group = text
+        elif text.startswith("  "):
+            names.append(group + text.strip())
+    return names
