@@ -28,6 +28,7 @@ struct Route {
   std::optional<std::string> event_type;
   std::string topic;  // may hold ${aggregate_type}, once or more
   OnFailure on_failure = OnFailure::dead_letter;
+  bool operator==(const Route&) const = default;
 };
 
 /// The route of a pipeline without routes: one topic per aggregate type.

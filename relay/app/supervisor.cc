@@ -1,0 +1,146 @@
+#include "relay/app/supervisor.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "relay/app/wiring.h"
+#include "relay/core/assert.h"
+
+namespace outbox::app {
+namespace {
+
+sigset_t handled_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  return signals;
+}
+
+// A signalfd with an owner.
+class SignalReader {
+ public:
+  SignalReader() {
+    const sigset_t signals = handled_signals();
+    fd_ = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    OUTBOX_ASSERT(fd_ >= 0);
+  }
+  ~SignalReader() { close(fd_); }
+  SignalReader(const SignalReader&) = delete;
+  SignalReader& operator=(const SignalReader&) = delete;
+
+  int fd() const { return fd_; }
+  /// The next signal that came, 0 when none did.
+  int next() {
+    signalfd_siginfo info{};
+    return read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+  }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+Supervisor::Supervisor(Config config, Reload reload, SnapshotBoard& board)
+    : config_(std::move(config)), reload_(std::move(reload)), board_(board) {}
+
+Supervisor::~Supervisor() { stop_all(); }
+
+void Supervisor::block_signals() {
+  const sigset_t signals = handled_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+bool Supervisor::run() {
+  SignalReader signals;
+  for (const PipelineConfig& pipeline : config_.pipelines) start(pipeline);
+  while (!running_.empty()) {
+    std::array<pollfd, 2> waiting = {pollfd{signals.fd(), POLLIN, 0},
+                                     pollfd{ended_.fd(), POLLIN, 0}};
+    poll(waiting.data(), waiting.size(), -1);
+    ended_.clear();
+    collect_ended();
+    for (int signal = signals.next(); signal != 0; signal = signals.next()) {
+      if (signal == SIGHUP) {
+        reload_config();
+        continue;
+      }
+      spdlog::info("{}: draining {} pipelines", strsignal(signal), running_.size());
+      stop_all();
+    }
+  }
+  return !failed_;
+}
+
+void Supervisor::start(const PipelineConfig& pipeline) {
+  auto running = std::make_unique<Running>();
+  running->runner = std::make_unique<PipelineRunner>(wire_pipeline(config_, pipeline),
+                                                     pipeline.drain_timeout, board_);
+  running->thread = std::jthread([this, self = running.get()] {
+    if (self->runner->run()) failed_ = true;
+    self->returned = true;
+    ended_.signal();
+  });
+  running_[pipeline.name] = std::move(running);
+}
+
+void Supervisor::collect_ended() {
+  std::erase_if(running_, [](const auto& entry) { return entry.second->returned.load(); });
+}
+
+void Supervisor::stop_all() {
+  for (auto& [name, running] : running_) running->runner->stop();
+  running_.clear();  // joins each thread
+}
+
+bool Supervisor::unchanged(const Config& next, const PipelineConfig& pipeline) const {
+  const auto before = std::find_if(config_.pipelines.begin(), config_.pipelines.end(),
+                                   [&](const auto& old) { return old.name == pipeline.name; });
+  return before != config_.pipelines.end() && *before == pipeline &&
+         config_.source_of(*before) == next.source_of(pipeline) &&
+         config_.sink_of(*before) == next.sink_of(pipeline);
+}
+
+// What changed is stopped as by SIGTERM and started anew, so that a reload is no second way for
+// anything.
+void Supervisor::reload_config() {
+  std::optional<Config> next = reload_();
+  if (!next) {
+    spdlog::error("reload: the config has errors; the old one stays in force");
+    return;
+  }
+  std::vector<std::string> kept;
+  for (const PipelineConfig& pipeline : next->pipelines) {
+    if (running_.contains(pipeline.name) && unchanged(*next, pipeline))
+      kept.push_back(pipeline.name);
+  }
+  const auto is_kept = [&](const std::string& name) {
+    return std::find(kept.begin(), kept.end(), name) != kept.end();
+  };
+  for (auto& [name, running] : running_) {
+    if (!is_kept(name)) running->runner->stop();
+  }
+  for (const PipelineConfig& pipeline : config_.pipelines) {
+    if (is_kept(pipeline.name)) continue;
+    running_.erase(pipeline.name);  // joins
+    board_.remove(pipeline.name);
+  }
+  config_ = std::move(*next);
+  for (const PipelineConfig& pipeline : config_.pipelines) {
+    if (!is_kept(pipeline.name)) start(pipeline);
+  }
+  spdlog::info("reload: {} pipelines kept, {} started", kept.size(),
+               config_.pipelines.size() - kept.size());
+}
+
+}  // namespace outbox::app
