@@ -1,6 +1,7 @@
 """The command line of `tests/run`."""
 
 import argparse
+import signal
 import sys
 
 from . import session
@@ -20,6 +21,7 @@ def main():
         if chosen is None:
             return 2
         if options.list:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--list | head` is no accident
             session.list_tests(chosen)
             return 0
         results = session.RUN / "results"

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from xml.etree.ElementTree import ParseError
 
 from . import junit
@@ -20,15 +20,20 @@ _SANITIZER_ENV = {
 }
 
 
-class Executor:
-    """`soak` chooses the suites' `soak_env`; `extra_env` comes last of all."""
+@dataclass(frozen=True)
+class Soak:
+    """What is different when the counts are full and time does not matter."""
+    defaults: dict = field(default_factory=dict)  # environment that a suite may override
+    asked: dict = field(default_factory=dict)     # environment that a person asked for: wins
+    timeout_s: int = 24 * 3600
 
-    def __init__(self, builder, services, results, soak=False, extra_env=None):
+
+class Executor:
+    def __init__(self, builder, services, results, soak=None):
         self._builder = builder
         self._services = services
         self._results = results
         self._soak = soak
-        self._extra_env = extra_env or {}
 
     def run(self, parts):
         """A suite is one part; `asan` and `tsan` have one for each suite they run again."""
@@ -68,14 +73,16 @@ class Executor:
     def _run_part(self, part, folder, tally):
         binaries = self._binaries(part)
         env = self._environment(part)
+        timeout_s = self._soak.timeout_s if self._soak else part.timeout_s
         for binary in binaries:
             result = folder / f"{binary.name}.xml"
-            self._record(tally, binary.name, folder, result, env, part.timeout_s,
+            self._record(tally, binary.name, folder, result, env, timeout_s,
                          [binary, f"--gtest_output=xml:{result}"])
         if part.python:
             result = folder / "pytest.xml"
-            self._record(tally, "pytest", folder, result, env, part.timeout_s,
-                         [*_pytest(part), f"--junitxml={result}", f"--basetemp={folder / 'tmp'}"])
+            self._record(tally, "pytest", folder, result, env, timeout_s,
+                         [*_pytest(part), f"--junitxml={result}", f"--basetemp={folder / 'tmp'}",
+                          *(["--timeout=0"] if self._soak else [])])
 
     def _binaries(self, part):
         if part.targets:
@@ -85,10 +92,12 @@ class Executor:
         return self._builder.test_binaries(part.preset, part.binaries) if part.binaries else []
 
     def _environment(self, part):
-        return {**os.environ, **_SANITIZER_ENV, **self._services.up(part.services),
-                "OUTBOX_BIN": os.fspath(self._builder.binary()),
-                "OUTBOX_CRASH_BIN": os.fspath(self._builder.binary("crash")),
-                **part.env, **(part.soak_env if self._soak else {}), **self._extra_env}
+        env = {**os.environ, **_SANITIZER_ENV, **self._services.up(part.services),
+               "OUTBOX_BIN": os.fspath(self._builder.binary()),
+               "OUTBOX_CRASH_BIN": os.fspath(self._builder.binary("crash"))}
+        if self._soak is None:
+            return {**env, **part.env}
+        return {**env, **self._soak.defaults, **part.env, **part.soak_env, **self._soak.asked}
 
     def _record(self, tally, name, folder, result, env, timeout_s, command):
         log = folder / f"{name}.log"

@@ -14,7 +14,7 @@ from .suite import CHECKOUT, SANITIZERS, discover
 RUN = CHECKOUT / ".run"
 
 
-def parts_of(names, soak=False):
+def parts_of(names, soaking=False):
     """{suite: its parts} in the order in which they run; None if a name is unknown."""
     suites = discover()
     known = [*suites, *SANITIZERS]
@@ -28,19 +28,19 @@ def parts_of(names, soak=False):
             continue
         if name in SANITIZERS:
             chosen[name] = [s.sanitized(name) for s in suites.values() if s.sanitize]
-        elif names or soak or not suites[name].soak_only:
+        elif names or soaking or not suites[name].soak_only:
             chosen[name] = [suites[name]]
     return {name: parts for name, parts in chosen.items() if parts}
 
 
-def run(chosen, results, whole=False, soak=False, extra_env=None):
+def run(chosen, results, whole=False, soak=None, out=sys.stdout):
     """Runs the chosen suites; {suite: tally} and whether all is well."""
-    report = Report()
+    report = Report(out)
     results.mkdir(parents=True, exist_ok=True)
     services = Services(RUN / "test-services")
     with _alone():
         builder = Builder(results, report.step)
-        executor = Executor(builder, services, results, soak, extra_env)
+        executor = Executor(builder, services, results, soak)
         tallies = {}
         try:
             if whole:

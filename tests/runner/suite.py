@@ -40,7 +40,7 @@ class Suite:
     def sanitized(self, preset):
         """This suite's share of the suite `asan` or `tsan`."""
         return replace(self, name=preset, preset=preset, binaries=self.sanitize, python=False,
-                       services=(), also_presets=(), targets=(),
+                       services=(), also_presets=(), targets=(), soak_env={},
                        env={**self.env, **self.sanitize_env})
 
 
