@@ -66,13 +66,14 @@ ChunkRef ChunkPool::pooled() {
     chunk->pool_ = this;
     chunk->bytes_ = new char[kChunkBytes];
     chunk->capacity_ = kChunkBytes;
+    chunk->held_bytes_ = kChunkBytes;
   } else {
     chunk = free_.back();
     free_.pop_back();
   }
   chunk->used_ = 0;
   ++held_chunks_;
-  held_bytes_ += chunk->capacity_;
+  held_bytes_ += chunk->held_bytes_;
   return ChunkRef(chunk);
 }
 
@@ -81,38 +82,37 @@ ChunkRef ChunkPool::single(size_t capacity) {
   chunk->pool_ = this;
   chunk->bytes_ = new char[capacity];
   chunk->capacity_ = capacity;
+  chunk->held_bytes_ = capacity;
   chunk->kind_ = Chunk::Kind::single;
   ++held_chunks_;
   held_bytes_ += capacity;
   return ChunkRef(chunk);
 }
 
-ChunkRef ChunkPool::adopt(void* bytes, size_t size, ForeignFree free) {
+ChunkRef ChunkPool::adopt(void* bytes, size_t size, ForeignFree free, size_t room) {
   Chunk* chunk = new Chunk();
   chunk->pool_ = this;
-  chunk->bytes_ = static_cast<char*>(bytes);
-  chunk->capacity_ = size;
-  chunk->used_ = size;
+  chunk->bytes_ = room == 0 ? nullptr : new char[room];
+  chunk->capacity_ = room;
+  chunk->held_bytes_ = size + room;
   chunk->kind_ = Chunk::Kind::foreign;
+  chunk->foreign_ = bytes;
   chunk->foreign_free_ = free;
   ++held_chunks_;
-  held_bytes_ += size;
+  held_bytes_ += chunk->held_bytes_;
   return ChunkRef(chunk);
 }
 
 void ChunkPool::release(Chunk* chunk) {
   OUTBOX_ASSERT(held_chunks_ > 0);
   --held_chunks_;
-  held_bytes_ -= chunk->capacity_;
+  held_bytes_ -= chunk->held_bytes_;
   if (chunk->kind_ == Chunk::Kind::pooled && free_.size() < kFreeChunksMax) {
     free_.push_back(chunk);
     return;
   }
-  if (chunk->kind_ == Chunk::Kind::foreign) {
-    chunk->foreign_free_(chunk->bytes_);
-  } else {
-    delete[] chunk->bytes_;
-  }
+  if (chunk->kind_ == Chunk::Kind::foreign) chunk->foreign_free_(chunk->foreign_);
+  delete[] chunk->bytes_;
   delete chunk;
 }
 

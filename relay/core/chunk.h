@@ -52,8 +52,10 @@ class Chunk {
   char* bytes_ = nullptr;
   size_t capacity_ = 0;
   size_t used_ = 0;
+  size_t held_bytes_ = 0;
   uint32_t count_ = 0;
   Kind kind_ = Kind::pooled;
+  void* foreign_ = nullptr;
   ForeignFree foreign_free_ = nullptr;
 };
 
@@ -90,9 +92,9 @@ class ChunkPool {
   /// An empty chunk of its own with exactly `capacity` bytes, freed with its last holder.
   ChunkRef single(size_t capacity);
 
-  /// A full chunk around memory that somebody else allocated; `free` is called with `bytes` at the
-  /// end.
-  ChunkRef adopt(void* bytes, size_t size, ForeignFree free);
+  /// A chunk around memory that somebody else allocated; `free` is called with `bytes` at the end.
+  /// What has to lie beside those bytes (a header table) finds `room` bytes of its own.
+  ChunkRef adopt(void* bytes, size_t size, ForeignFree free, size_t room = 0);
 
   /// Bytes in chunks that somebody holds. Bounded by the window's byte budget plus one chunk per
   /// source.
