@@ -29,7 +29,7 @@ def _parser():
         description="A private Postgres and Kafka on free ports of 127.0.0.1.",
         epilog="Pids are in DIR/postgres.pid and DIR/kafka-N.pid. After a kill, `start` brings back "
                "what is missing, with its data and on the same port.")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="start|stop|status|env|remove")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="start|stop|status|env|remove|fetch")
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--dir", default=DEFAULT, help="where they live (default .run/services)")
     only = argparse.ArgumentParser(add_help=False)
@@ -42,6 +42,7 @@ def _parser():
     verbs.add_parser("status", parents=[options], help="exit code 0 if all of them run")
     verbs.add_parser("env", parents=[options], help="print DATABASE_URL and KAFKA_BOOTSTRAP")
     verbs.add_parser("remove", parents=[options], help="stop them and delete their data")
+    verbs.add_parser("fetch", help="fetch Kafka's jars, start nothing; exit code 5 if unreachable")
     return parser
 
 
@@ -56,7 +57,7 @@ def _wants(only, service):
 def _start(folder, options):
     number = int(options.only[6:]) if (options.only or "").startswith("kafka-") else None
     if options.only != "postgres":
-        kafka_module.fetch()
+        kafka_module.fetch(_tell)
     with folder.locked():
         if _wants(options.only, "postgres"):
             postgres = Postgres(folder)
@@ -125,6 +126,9 @@ def main():
     options = _parser().parse_args()
     verbs = {"start": _start, "stop": _stop, "status": _status, "env": _env, "remove": _remove}
     try:
+        if options.verb == "fetch":
+            kafka_module.fetch(_tell)
+            return 0
         return verbs[options.verb](Folder(options.dir), options) or 0
     except ServiceError as error:
         _tell(error)

@@ -176,14 +176,17 @@ def _class_path():
     return str(jars() / "*")
 
 
-def fetch():
+def fetch(announce):
     """Makes sure that the jars are there; without Maven Central it says so, with the remedy."""
     filled_by_hand = any(jars().glob("kafka_*.jar")) and not (jars() / "stamp").exists()
     if filled_by_hand:
         return
-    fetched = subprocess.run([CHECKOUT / "ops" / "jars", CHECKOUT / "ops" / "kafka" / "pom.xml",
-                              jars()], stderr=subprocess.PIPE, text=True)
-    if fetched.returncode != 0:
-        raise ServiceError(fetched.stderr.strip().splitlines()[-1] +
-                           " Or fill a folder with them and set OUTBOX_KAFKA_HOME to it.",
-                           fetched.returncode)
+    command = [CHECKOUT / "ops" / "jars", CHECKOUT / "ops" / "kafka" / "pom.xml", jars()]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as fetching:
+        line = ""
+        for line in fetching.stderr:
+            if "fetching" in line:
+                announce("fetching Apache Kafka (54 MB) from Maven Central")
+    if fetching.returncode != 0:
+        raise ServiceError(f"no Kafka: {line.strip()} Or fill a folder with the jars by hand and "
+                           "set OUTBOX_KAFKA_HOME to it.", fetching.returncode)

@@ -46,21 +46,24 @@ class Relay:
     """`with Relay(folder, database.url, topic=…) as relay:` runs until the block ends.
 
     `config` replaces the whole text of the config; otherwise it is made of TEMPLATE and one ROUTE.
-    Its output is in `log_file`, one file over all restarts.
+    Its output is in `log_file`, one file over all restarts. `own_session` keeps a terminal's Ctrl-C
+    away from it; it still ends with the process that started it.
     """
 
     def __init__(self, folder, database_url, topic=None, aggregate_type="order",
                  on_failure="dead-letter", pipeline="orders", slot=None, properties="",
-                 bootstrap=None, binary=None, config=None, environ=None):
+                 bootstrap=None, binary=None, config=None, environ=None, admin_port=None,
+                 own_session=False):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.admin_port = free_port()
+        self.admin_port = admin_port or free_port()
         self.slot = slot or f"outbox_{os.getpid()}_{self.admin_port}"
         self.pipeline = pipeline
         self.config_file = self.folder / "relay.toml"
         self.log_file = self.folder / "relay.log"
         self.process = None
         self._binary = binary or environment.outbox_bin()
+        self._own_session = own_session
         self._environ = {**os.environ, "DATABASE_URL": database_url,
                          "KAFKA_BOOTSTRAP": bootstrap or environment.kafka_bootstrap(),
                          **(environ or {})}
@@ -86,10 +89,12 @@ class Relay:
 
     def start(self, **environ):
         """Starts it and does not wait. `environ` is for this start only."""
+        guard = ["setpriv", "--pdeathsig", "TERM"] if self._own_session else []
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [self._binary, "run", "--config", self.config_file], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env={**self._environ, **environ})
+                [*guard, self._binary, "run", "--config", self.config_file],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**self._environ, **environ}, start_new_session=self._own_session)
 
     def running(self):
         return self.process is not None and self.process.poll() is None

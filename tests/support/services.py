@@ -26,7 +26,7 @@ class Services:
         return self
 
     def __exit__(self, *_):
-        self._run("remove")
+        self.remove()
         subprocess.run(["rm", "-rf", self.folder], check=True)
 
     def start(self, only=None, brokers=None):
@@ -36,6 +36,10 @@ class Services:
 
     def stop(self, only=None):
         self._run("stop", *(["--only", only] if only else []))
+
+    def remove(self):
+        """Ends them and deletes their data."""
+        self._run("remove")
 
     def pid(self, service):
         """`service` is postgres or kafka-N."""

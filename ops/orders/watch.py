@@ -1,0 +1,88 @@
+"""Orders as they happen: one line for each event when it arrives, with how long that took."""
+
+import queue
+import random
+import sys
+import time
+
+from support.verdict import judge
+
+from .arrivals import Arrivals
+from .screen import paint, say
+from .shop import Shop
+from .stage import TOPIC
+
+_PATIENCE_S = 10.0
+
+
+def run(stage, total=None):
+    """A few orders a second until Ctrl-C, or until `total` committed events were shown."""
+    print_hints(stage)
+    say(f"order                 committed → {TOPIC}" + "" if total else
+        f"orders → {TOPIC}   (Ctrl-C ends the demo)", "dim")
+    arrived = queue.Queue()
+    arrivals = Arrivals(TOPIC, stage.bootstrap,
+                        lambda record, now_s: arrived.put((record, now_s)))
+    shop = Shop(stage.database, number=1)
+    pace = random.Random()
+    committed = 0
+    try:
+        while total is None or committed < total:
+            written = shop.transaction()
+            committed += sum(w.committed for w in written)
+            _show(written, arrived, stage)
+            time.sleep(pace.uniform(0.05, 0.45))
+        stage.stop_relay()
+        arrivals.finish()
+    except BaseException:
+        arrivals.abandon()
+        raise
+    finally:
+        shop.close()
+    expected = [w.event for w in shop.written if w.committed]
+    verdict = judge(expected, arrivals.records)
+    say(f"verdict: {verdict}", "green" if verdict.clean() else "red")
+    return 0 if verdict.clean() and not verdict.duplicates else 1
+
+
+def print_hints(stage):
+    env = stage.environment()
+    say()
+    say("Try in another terminal:", "bold")
+    for label, line in [
+            ("the events' rows", f"psql '{env['DATABASE_URL']}' -c 'table outbox.event'"),
+            ("the topic", f"kcat -C -b {env['KAFKA_BOOTSTRAP']} -t {TOPIC} "
+                          "-f '%p@%o %k %s\\n   %h\\n'"),
+            ("the relay", f"DATABASE_URL='{env['DATABASE_URL']}' "
+                          f"KAFKA_BOOTSTRAP={env['KAFKA_BOOTSTRAP']} {stage.command('status')}"),
+            ("its metrics", f"curl http://127.0.0.1:{stage.relay.admin_port}/metrics")]:
+        say(f"  {label:<17} {line}")
+    say()
+
+
+def _show(written, arrived, stage):
+    """Waits for each committed event of the transaction and shows it."""
+    open_events = {w.event.id: w for w in written if w.committed}
+    for lost in (w for w in written if not w.committed):
+        _line(lost, paint("rolled back, so it must not arrive", "yellow", sys.stdout))
+    deadline = time.monotonic() + _PATIENCE_S
+    while open_events:
+        try:
+            record, now_s = arrived.get(timeout=0.2)
+        except queue.Empty:
+            if not stage.relay.running():
+                raise RuntimeError(f"the relay ended:\n{stage.relay.log_tail()}") from None
+            if time.monotonic() > deadline:
+                for late in open_events.values():
+                    _line(late, paint("committed, not arrived yet", "red", sys.stdout))
+                return
+            continue
+        if sent := open_events.pop(record.event_id, None):
+            took_ms = (now_s - sent.at_s) * 1000
+            where = f"{record.topic}[{record.partition}]@{record.offset}"
+            _line(sent, f"committed → {where:<22} {paint(f'{took_ms:.1f} ms', 'green', sys.stdout)}")
+
+
+def _line(written, text):
+    print(f"{time.strftime('%H:%M:%S')}  order {written.order:<6} {written.what:<8} {text}",
+          flush=True)
