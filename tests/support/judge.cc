@@ -1,0 +1,202 @@
+#include "tests/support/judge.h"
+
+#include <algorithm>
+
+#include "relay/core/assert.h"
+
+namespace outbox::support {
+namespace {
+
+using core::Position;
+using core::Purpose;
+
+std::string text(Position position) {
+  return core::to_string(position, core::PositionForm::lsn_ordinal);
+}
+
+}  // namespace
+
+void Judge::violate(int invariant, const std::string& what) {
+  if (violation_.empty()) violation_ = "invariant " + std::to_string(invariant) + ": " + what;
+}
+
+std::string Judge::name(const Known& known) const {
+  return "event " + std::to_string(known.spec->number) + " at " + text(known.spec->position) +
+         (known.spec->key ? " of key " + *known.spec->key : " without a key");
+}
+
+void Judge::committed(core::StreamId stream, const EventSpec& spec, const std::string& destination,
+                      Fate fate) {
+  const auto [found, added] = known_.try_emplace(spec.number);
+  OUTBOX_ASSERT(added);
+  Known& known = found->second;
+  known.spec = &spec;
+  known.stream = stream;
+  known.fate = fate;
+  if (spec.key) {
+    known.chain = &chains_[{stream.value, destination, *spec.key}];
+    known.place = known.chain->numbers.size();
+    known.chain->numbers.push_back(spec.number);
+  }
+  streams_[stream.value].numbers.push_back(spec.number);
+}
+
+void Judge::boundary(core::StreamId stream, Position position) {
+  streams_[stream.value].boundaries.push_back(position);
+}
+
+void Judge::process_started(uint64_t epoch) {
+  epoch_ = epoch;
+  for (auto& [number, known] : known_) known.settled_in_process = false;
+}
+
+void Judge::holds(size_t cells, size_t cells_max, size_t bytes, size_t bytes_max) {
+  if (cells > cells_max) violate(7, std::to_string(cells) + " cells are open");
+  if (bytes > bytes_max) violate(7, std::to_string(bytes) + " bytes are open");
+}
+
+Judge::Known* Judge::find(const core::Uuid& id) {
+  const auto found = known_.find(number_of(id));
+  if (found != known_.end()) return &found->second;
+  violate(2, "event " + core::to_string(id) + " was never committed");
+  return nullptr;
+}
+
+void Judge::submitted(const core::Delivery& delivery, core::Admission admission) {
+  Known* known = find(delivery.event->id);
+  if (known == nullptr || admission != core::Admission::admitted) return;
+  if (!lease_holds_) violate(8, name(*known) + " was submitted past the lease");
+  if (delivery.epoch != epoch_) violate(8, name(*known) + " carries another epoch");
+  if (known->settled_in_process) violate(4, name(*known) + " was sent again after it was durable");
+  if (known->spec->position < streams_[known->stream.value].confirmed) {
+    violate(4, name(*known) + " was sent again after its position was confirmed");
+  }
+  check_bytes(delivery);
+}
+
+void Judge::check_bytes(const core::Delivery& delivery) {
+  const Known* known = find(delivery.event->id);
+  if (known == nullptr) return;
+  const std::string wrong = difference(*known->spec, *delivery.event);
+  if (!wrong.empty()) violate(4, name(*known) + " has " + wrong);
+  const bool dead = delivery.purpose == Purpose::dead_letter;
+  if (dead && (delivery.cause == nullptr || delivery.cause->code.empty())) {
+    violate(1, name(*known) + " became a dead letter without a cause");
+  }
+}
+
+void Judge::landed(const core::Delivery& delivery) {
+  Known* known = find(delivery.event->id);
+  if (known == nullptr) return;
+  check_bytes(delivery);
+  const bool dead = delivery.purpose == Purpose::dead_letter;
+  if (dead != (known->fate == Fate::dead_letter) || known->fate == Fate::skip) {
+    violate(1, name(*known) + (dead ? " became a dead letter" : " was delivered") +
+                   " though it must not");
+  }
+  ++landed_count_;
+  if (known->landed > 0) {
+    ++duplicates_;
+    if (known->spec->position < streams_[known->stream.value].confirmed) {
+      violate(4, name(*known) + " landed again outside the unconfirmed window");
+    }
+  }
+  check_chain(*known, delivery.purpose);
+  ++known->landed;
+}
+
+// After any record of a key comes the next event of that key, or one that had landed before: the
+// relay went back. Then the ones behind it follow again, so that a reader who keeps the newest
+// record of a key always ends with the newest event.
+void Judge::check_chain(const Known& known, Purpose purpose) {
+  if (known.chain == nullptr) return;
+  Chain& chain = *known.chain;
+  const bool dead = purpose == Purpose::dead_letter;
+  size_t& newest = dead ? chain.newest_dead : chain.newest_delivered;
+  const bool went_back = known.landed > 0 && known.place < newest;
+  if (!went_back) {
+    const Fate like = dead ? Fate::dead_letter : Fate::deliver;
+    for (size_t between = newest; between < known.place; ++between) {
+      const Known& skipped = known_.at(chain.numbers[between]);
+      if (skipped.fate == like) {
+        violate(3, name(known) + " landed before " + name(skipped));
+        break;
+      }
+    }
+    if (known.place < newest) {
+      violate(3, name(known) + " landed first after " + name(known_.at(chain.numbers[newest - 1])));
+    }
+  }
+  newest = known.place + 1;
+}
+
+void Judge::completed(const core::Delivery& delivery, core::Outcome outcome) {
+  Known* known = find(delivery.event->id);
+  if (known != nullptr && outcome == core::Outcome::durable) known->settled_in_process = true;
+}
+
+void Judge::check_owned(Stream& stream, Position to, bool inclusive, const char* doing) {
+  while (stream.owned < stream.numbers.size()) {
+    const Known& next = known_.at(stream.numbers[stream.owned]);
+    if (next.fate != Fate::skip && next.landed == 0) break;
+    ++stream.owned;
+  }
+  if (stream.owned == stream.numbers.size()) return;
+  const Known& open = known_.at(stream.numbers[stream.owned]);
+  const Position position = open.spec->position;
+  if (position < to || (inclusive && position == to)) {
+    violate(1, std::string(doing) + " " + text(to) + " while nobody owns " + name(open));
+  }
+}
+
+void Judge::save_started(const core::Progress& progress, uint64_t epoch) {
+  if (!lease_holds_) violate(8, "progress was saved past the lease");
+  if (epoch != epoch_) violate(8, "progress was saved with another epoch");
+  Stream& stream = streams_[progress.stream.value];
+  check_owned(stream, progress.boundary, false, "saved boundary");
+  check_owned(stream, progress.settled, true, "saved settled");
+}
+
+void Judge::saved(const core::Progress& progress) {
+  Stream& stream = streams_[progress.stream.value];
+  stream.saved_boundary = std::max(stream.saved_boundary, progress.boundary);
+  stream.saved_settled = std::max(stream.saved_settled, progress.settled);
+}
+
+void Judge::confirmed(const core::Settled& settled) {
+  Stream& stream = streams_[settled.stream.value];
+  if (!lease_holds_) violate(8, "confirmed past the lease");
+  if (settled.low > stream.saved_boundary) {
+    violate(6, "confirmed " + text(settled.low) + " but only " + text(stream.saved_boundary) +
+                   " is saved");
+  }
+  check_owned(stream, settled.low, false, "confirmed");
+  if (!std::binary_search(stream.boundaries.begin(), stream.boundaries.end(), settled.low)) {
+    violate(6, "confirmed " + text(settled.low) + ", which is no boundary");
+  }
+  stream.confirmed = std::max(stream.confirmed, settled.low);
+}
+
+void Judge::at_rest() {
+  for (const auto& [number, known] : known_) {
+    if (known.fate != Fate::skip && known.landed == 0) violate(1, name(known) + " is lost");
+  }
+  for (const auto& [key, chain] : chains_) {
+    for (size_t place = std::min(chain.newest_delivered, chain.newest_dead);
+         place < chain.numbers.size(); ++place) {
+      const Known& last = known_.at(chain.numbers[place]);
+      if ((last.fate == Fate::deliver && place >= chain.newest_delivered) ||
+          (last.fate == Fate::dead_letter && place >= chain.newest_dead)) {
+        violate(3, "the newest record of its key is older than " + name(last));
+      }
+    }
+  }
+  for (const Stream& stream : streams_) {
+    const Position end = stream.boundaries.empty() ? Position{} : stream.boundaries.back();
+    if (stream.confirmed < end) {
+      violate(9, "confirmed only " + text(stream.confirmed) + " of " + text(end));
+    }
+  }
+}
+
+}  // namespace outbox::support
