@@ -24,10 +24,9 @@ struct SourceGauges {
   std::optional<uint64_t> newest_seq;     // sequence value at the last heartbeat
   std::optional<uint64_t> lag_wal_bytes;  // current WAL position minus confirmed
   std::optional<uint64_t>
-      slot_retained_wal_bytes;                  // current WAL position minus the slot's restart_lsn
-  std::optional<uint64_t> safe_wal_size_bytes;  // until the slot is lost; absent without a limit
-  std::string wal_status;
-  bool caught_up = false;  // the last heartbeat's LSN is confirmed
+      slot_retained_wal_bytes;                 // current WAL position minus the slot's restart_lsn
+  std::optional<int64_t> safe_wal_size_bytes;  // until the slot is lost; absent without a limit
+  bool caught_up = false;                      // the last heartbeat's LSN is confirmed
   /// When the oldest heartbeat that is not confirmed was written; what was committed before it may
   /// still be on the way.
   std::optional<core::WallTime> unconfirmed_since;
@@ -37,8 +36,6 @@ struct SourceGauges {
 
 struct PipelineParts {
   std::string name;
-  std::string source_name;
-  std::string sink_name;
   flow::PipelineOptions options;
   std::vector<flow::Route> routes;
   flow::PreChecks pre_checks = flow::PreChecks::on;
@@ -50,6 +47,7 @@ struct PipelineParts {
 
   std::function<core::Lease(core::Instant)> lease;
   std::function<SourceGauges()> gauges;
+  std::function<uint64_t()> producer_rebuilds;
   /// Says good-bye to the source with the last confirmed position. At most about a second.
   std::function<void()> close;
 };

@@ -1,7 +1,6 @@
 #include "relay/app/pipeline_runner.h"
 
 #include <poll.h>
-#include <spdlog/spdlog.h>
 #include <time.h>
 
 #include <algorithm>
@@ -36,10 +35,11 @@ timespec until(Instant now, Instant then) {
 }  // namespace
 
 PipelineRunner::PipelineRunner(PipelineParts parts, std::chrono::milliseconds drain_timeout,
-                               SnapshotBoard& board)
+                               SnapshotBoard& board, Log& log)
     : parts_(std::move(parts)),
       drain_timeout_(drain_timeout),
       board_(board),
+      log_(log),
       router_(parts_.routes, *parts_.sink, parts_.pre_checks) {
   pipeline_.emplace(parts_.options, *parts_.source, router_, *parts_.sink, *parts_.journal,
                     *parts_.checkpoint);
@@ -62,23 +62,17 @@ void PipelineRunner::stop() {
 
 std::optional<core::Error> PipelineRunner::run() {
   auto error = loop();
-  const Now now = read_clock();
+  const std::string open = std::to_string(pipeline_->open_cells());
   if (error) {
     noted_health_ = core::Health{core::HealthState::stopped, core::to_string(*error)};
-    spdlog::error("pipeline {}: stopped: {}", parts_.name, noted_health_.reason);
+    log_.error("pipeline stopped", {{"pipeline", parts_.name}, {"reason", noted_health_.reason}});
   } else {
     noted_health_ = core::Health{core::HealthState::stopped, "told to stop"};
-    const size_t open = pipeline_->open_cells();
-    if (open == 0) {
-      spdlog::info("pipeline {}: stopped, everything settled and confirmed", parts_.name);
-    } else {
-      spdlog::warn(
-          "pipeline {}: stopped with {} events open after {} ms; they come again at the next start",
-          parts_.name, open, drain_timeout_.count());
-    }
+    // What is still open past the drain timeout is not confirmed and comes again at the next start.
+    log_.info("pipeline stopped", {{"pipeline", parts_.name}, {"open_events", open}});
   }
   parts_.close();
-  publish(now);
+  publish(read_clock());
   return error;
 }
 
@@ -148,9 +142,11 @@ void PipelineRunner::note_health(const core::Health& health) {
   if (health.state == noted_health_.state && health.reason == noted_health_.reason) return;
   noted_health_ = health;
   if (health.state == core::HealthState::ok) {
-    spdlog::info("pipeline {}: ok", parts_.name);
+    log_.info("pipeline ok", {{"pipeline", parts_.name}});
   } else {
-    spdlog::warn("pipeline {}: {}: {}", parts_.name, core::to_string(health.state), health.reason);
+    log_.warn("pipeline not ok", {{"pipeline", parts_.name},
+                                  {"state", core::to_string(health.state)},
+                                  {"reason", health.reason}});
   }
 }
 
@@ -158,44 +154,57 @@ void PipelineRunner::note_health(const core::Health& health) {
 void PipelineRunner::note_refusals() {
   const auto& refusal = pipeline_->newest_refusal();
   if (!refusal || refusal->count == noted_refusals_) return;
-  spdlog::warn("pipeline {}: {} events refused, the newest at {}: {}: {}", parts_.name,
-               refusal->count - noted_refusals_,
-               core::to_string(refusal->position, parts_.source->position_form()),
-               refusal->cause.code, refusal->cause.detail);
+  log_.warn("events refused", {{"pipeline", parts_.name},
+                               {"count", std::to_string(refusal->count - noted_refusals_)},
+                               {"newest", position_text(refusal->position)},
+                               {"code", refusal->cause.code},
+                               {"detail", refusal->cause.detail}});
   noted_refusals_ = refusal->count;
+}
+
+std::string PipelineRunner::position_text(core::Position position) const {
+  return core::to_string(position, parts_.source->position_form());
 }
 
 void PipelineRunner::publish(Now now) {
   PipelineSnapshot snapshot;
   snapshot.name = parts_.name;
-  snapshot.source = parts_.source_name;
-  snapshot.sink = parts_.sink_name;
-  snapshot.health = noted_health_;
-  snapshot.at = now.instant;
+  snapshot.state = noted_health_.state;
+  snapshot.reason = noted_health_.reason;
+  snapshot.ticked_at = now.instant;
   snapshot.epoch = parts_.lease(now.instant).epoch;
+  fill_counters(snapshot);
 
+  const SourceGauges gauges = parts_.gauges();
+  snapshot.lag = Lag{lag_seconds(now, gauges), lag_events(gauges), gauges.lag_wal_bytes};
+  snapshot.slot = SlotSnapshot{gauges.slot_retained_wal_bytes, gauges.safe_wal_size_bytes};
+  snapshot.reconnects = gauges.reconnects;
+  board_.publish(std::move(snapshot));
+}
+
+void PipelineRunner::fill_counters(PipelineSnapshot& snapshot) const {
   const flow::PipelineCounters& counters = pipeline_->counters();
   snapshot.taken = counters.taken;
+  snapshot.taken_bytes = counters.taken_bytes;
   snapshot.returned = counters.returned;
   snapshot.retried = counters.retried;
   snapshot.saves = counters.saves;
+  snapshot.producer_rebuilds = parts_.producer_rebuilds();
   for (size_t route = 0; route < counters.routes.size(); ++route) {
-    const flow::Route& rule = router_.routes()[route];
-    snapshot.routes.push_back(RouteSnapshot{rule.name, rule.topic, counters.routes[route]});
+    const flow::RouteCounters& counted = counters.routes[route];
+    snapshot.routes.push_back(RouteSnapshot{router_.routes()[route].name, counted.delivered,
+                                            counted.dead_lettered, counted.skipped,
+                                            counted.commit_to_acknowledged});
   }
-  snapshot.newest_refusal = pipeline_->newest_refusal();
-  snapshot.open_events = pipeline_->open_cells();
-  snapshot.open_bytes = pipeline_->open_bytes();
-
-  const flow::Window& window = pipeline_->window(core::StreamId{0});
-  if (window.passed_boundary()) {
-    snapshot.confirmed_position =
-        core::to_string(*window.passed_boundary(), parts_.source->position_form());
+  if (const auto& refusal = pipeline_->newest_refusal()) {
+    snapshot.newest_refusal = RefusalSnapshot{refusal->cause, position_text(refusal->position)};
   }
-  snapshot.source_gauges = parts_.gauges();
-  snapshot.lag_seconds = lag_seconds(now, snapshot.source_gauges);
-  snapshot.lag_events = lag_events(snapshot.source_gauges);
-  board_.publish(std::move(snapshot));
+  snapshot.window_events = pipeline_->open_cells();
+  snapshot.window_events_max = parts_.options.window_cells;
+  snapshot.window_bytes = pipeline_->open_bytes();
+  snapshot.window_bytes_max = parts_.options.window_bytes;
+  const auto& passed = pipeline_->window(core::StreamId{0}).passed_boundary();
+  if (passed) snapshot.confirmed = position_text(*passed);
 }
 
 double PipelineRunner::lag_seconds(Now now, const SourceGauges& gauges) const {

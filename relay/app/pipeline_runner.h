@@ -11,6 +11,7 @@
 #include <chrono>
 #include <optional>
 
+#include "relay/app/log/log.h"
 #include "relay/app/pipeline_parts.h"
 #include "relay/app/snapshot.h"
 #include "relay/app/wakeup.h"
@@ -20,8 +21,8 @@ namespace outbox::app {
 
 class PipelineRunner {
  public:
-  PipelineRunner(PipelineParts parts, std::chrono::milliseconds drain_timeout,
-                 SnapshotBoard& board);
+  PipelineRunner(PipelineParts parts, std::chrono::milliseconds drain_timeout, SnapshotBoard& board,
+                 Log& log);
   ~PipelineRunner();
   PipelineRunner(const PipelineRunner&) = delete;
   PipelineRunner& operator=(const PipelineRunner&) = delete;
@@ -41,12 +42,15 @@ class PipelineRunner {
   core::Health health() const;
   void note_health(const core::Health& health);
   void note_refusals();
+  void fill_counters(PipelineSnapshot& snapshot) const;
+  std::string position_text(core::Position position) const;
   double lag_seconds(core::Now now, const SourceGauges& gauges) const;
   std::optional<uint64_t> lag_events(const SourceGauges& gauges) const;
 
   PipelineParts parts_;
   std::chrono::milliseconds drain_timeout_;
   SnapshotBoard& board_;
+  Log& log_;
   Wakeup wakeup_;
   std::atomic<bool> stopping_{false};
   flow::Router router_;

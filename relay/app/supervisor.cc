@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -23,6 +22,12 @@ sigset_t handled_signals() {
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
   return signals;
+}
+
+std::vector<std::string> names_of(const Config& config) {
+  std::vector<std::string> names;
+  for (const PipelineConfig& pipeline : config.pipelines) names.push_back(pipeline.name);
+  return names;
 }
 
 // A signalfd with an owner.
@@ -50,8 +55,8 @@ class SignalReader {
 
 }  // namespace
 
-Supervisor::Supervisor(Config config, Reload reload, SnapshotBoard& board)
-    : config_(std::move(config)), reload_(std::move(reload)), board_(board) {}
+Supervisor::Supervisor(Config config, Reload reload, SnapshotBoard& board, Log& log)
+    : config_(std::move(config)), reload_(std::move(reload)), board_(board), log_(log) {}
 
 Supervisor::~Supervisor() { stop_all(); }
 
@@ -75,7 +80,8 @@ bool Supervisor::run() {
         reload_config();
         continue;
       }
-      spdlog::info("{}: draining {} pipelines", strsignal(signal), running_.size());
+      log_.info("draining",
+                {{"signal", strsignal(signal)}, {"pipelines", std::to_string(running_.size())}});
       stop_all();
     }
   }
@@ -85,7 +91,7 @@ bool Supervisor::run() {
 void Supervisor::start(const PipelineConfig& pipeline) {
   auto running = std::make_unique<Running>();
   running->runner = std::make_unique<PipelineRunner>(wire_pipeline(config_, pipeline),
-                                                     pipeline.drain_timeout, board_);
+                                                     pipeline.drain_timeout, board_, log_);
   running->thread = std::jthread([this, self = running.get()] {
     if (self->runner->run()) failed_ = true;
     self->returned = true;
@@ -115,10 +121,7 @@ bool Supervisor::unchanged(const Config& next, const PipelineConfig& pipeline) c
 // anything.
 void Supervisor::reload_config() {
   std::optional<Config> next = reload_();
-  if (!next) {
-    spdlog::error("reload: the config has errors; the old one stays in force");
-    return;
-  }
+  if (!next) return;  // the old one stays in force; the problems are logged
   std::vector<std::string> kept;
   for (const PipelineConfig& pipeline : next->pipelines) {
     if (running_.contains(pipeline.name) && unchanged(*next, pipeline))
@@ -130,17 +133,14 @@ void Supervisor::reload_config() {
   for (auto& [name, running] : running_) {
     if (!is_kept(name)) running->runner->stop();
   }
-  for (const PipelineConfig& pipeline : config_.pipelines) {
-    if (is_kept(pipeline.name)) continue;
-    running_.erase(pipeline.name);  // joins
-    board_.remove(pipeline.name);
-  }
+  std::erase_if(running_, [&](const auto& entry) { return !is_kept(entry.first); });  // joins
   config_ = std::move(*next);
+  board_.show(names_of(config_), std::chrono::steady_clock::now());
   for (const PipelineConfig& pipeline : config_.pipelines) {
     if (!is_kept(pipeline.name)) start(pipeline);
   }
-  spdlog::info("reload: {} pipelines kept, {} started", kept.size(),
-               config_.pipelines.size() - kept.size());
+  log_.info("reloaded", {{"kept", std::to_string(kept.size())},
+                         {"started", std::to_string(config_.pipelines.size() - kept.size())}});
 }
 
 }  // namespace outbox::app

@@ -29,7 +29,7 @@ using Reload = std::function<std::optional<Config>()>;
 
 class Supervisor {
  public:
-  Supervisor(Config config, Reload reload, SnapshotBoard& board);
+  Supervisor(Config config, Reload reload, SnapshotBoard& board, Log& log);
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
@@ -56,6 +56,7 @@ class Supervisor {
   Config config_;
   Reload reload_;
   SnapshotBoard& board_;
+  Log& log_;
   Wakeup ended_;  // a pipeline's thread is about to return
   std::map<std::string, std::unique_ptr<Running>> running_;
   std::atomic<bool> failed_{false};

@@ -257,6 +257,7 @@ void Pipeline::take(core::Item& item) {
     return;
   }
   ++counters_.taken;
+  counters_.taken_bytes += item.event.bytes();
   const Ticket ticket{item.stream, window.add(item.event, std::move(item.chunk))};
   Decision decision = router_.route(item.event);
   Cell& added = cell(ticket);

@@ -62,6 +62,7 @@ struct RouteCounters {
 /// Read by the owner between steps.
 struct PipelineCounters {
   uint64_t taken = 0;     // events from the source
+  uint64_t taken_bytes = 0;
   uint64_t returned = 0;  // deliveries that came back without effect
   uint64_t retried = 0;   // failed deliveries that are tried again
   uint64_t saves = 0;
