@@ -1,20 +1,22 @@
 """The story of the demo, told from its command line (`ops/demo` checks it and passes it on)."""
 
 import argparse
-import json
 import os
 import signal
 import sys
 import time
 
+import psycopg2
+from confluent_kafka import KafkaException
+
 from support import environment
-from support.verdict import judge
 
 from . import watch
 from .arrivals import Arrivals
+from .conclusion import conclude
 from .screen import Progress, say, tell
 from .shop import Writers
-from .stage import TOPIC, Stage, StageError, quiet_environment
+from .stage import DEFAULT_FOLDER, TOPIC, Stage, StageError, quiet_environment
 
 _STALLED_AFTER_S = 60
 _SHOWN_BY_EXIT = 20  # events that `--exit` alone shows
@@ -25,20 +27,21 @@ def main():
     parser.add_argument("--events", type=int)
     parser.add_argument("--exit", action="store_true")
     parser.add_argument("--broker", choices=["kafka", "mock"], default="kafka")
+    parser.add_argument("--dir", default=DEFAULT_FOLDER)
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end_like_ctrl_c)
     quiet_environment()
     os.environ.setdefault("OUTBOX_BIN", str(environment.CHECKOUT / "build/release/outbox"))
     try:
-        with Stage(options.broker, tell) as stage:
+        with Stage(options.dir, options.broker, tell) as stage:
             if options.events:
                 return _count(stage, options.events, stay=not options.exit)
             return watch.run(stage, _SHOWN_BY_EXIT if options.exit else None)
     except KeyboardInterrupt:
         say("\nstopped all of it", "dim")
         return 0 if options.events is None and not options.exit else 130
-    except (StageError, RuntimeError, AssertionError) as error:
+    except (StageError, RuntimeError, AssertionError, psycopg2.Error, KafkaException) as error:
         say(f"ops/demo: {error}", "red")
         return 1
 
@@ -60,9 +63,7 @@ def _count(stage, total, stay):
         watch.print_hints(stage)
         say("Ctrl-C ends the demo and prints the verdict.", "dim")
         _wait_for_ctrl_c(stage)
-    ended_well = stage.stop_relay()
-    arrivals.finish()
-    return _print_verdict(stage, writers, arrivals, ended_well)
+    return conclude(stage, writers.written(), arrivals)
 
 
 def _follow(stage, writers, arrivals, progress, total):
@@ -91,24 +92,6 @@ def _wait_for_ctrl_c(stage):
             time.sleep(0.2)
     except KeyboardInterrupt:
         say()
-
-
-def _print_verdict(stage, writers, arrivals, ended_well):
-    expected = [w.event for w in writers.written() if w.committed]
-    dropped = sum(not w.committed for w in writers.written())
-    verdict = judge(expected, arrivals.records)
-    say(f"  {len({e.key for e in expected}):,} orders as keys; {dropped:,} more events were rolled "
-        f"back, {len(verdict.ghosts)} of them arrived")
-    if not verdict.clean():
-        say(f"  verdict: {verdict}", "red")
-    if not ended_well:
-        say(f"  the relay ended badly:\n{stage.relay.log_tail()}", "red")
-    counts = verdict.counts()
-    line = {name: counts[name]
-            for name in ("committed", "delivered", "lost", "duplicates", "out_of_order")}
-    print(json.dumps(line, separators=(",", ":")), flush=True)
-    complete = verdict.clean() and not verdict.duplicates and len(expected) == verdict.delivered
-    return 0 if complete and ended_well else 1
 
 
 if __name__ == "__main__":

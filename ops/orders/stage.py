@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from contextlib import ExitStack
+from pathlib import Path
 
 from service.port import free_port, is_free
 from support import environment
@@ -16,7 +17,7 @@ from support.topic import create_topic
 TOPIC = "order.events"
 _PARTITIONS = 6
 _USUAL_ADMIN_PORT = 9187
-_FOLDER = environment.CHECKOUT / ".run" / "demo"
+DEFAULT_FOLDER = environment.CHECKOUT / ".run" / "demo"
 
 _CONFIG = """\
 # Written by ops/demo. `outbox check --config` explains what is wrong with a config.
@@ -64,7 +65,8 @@ class Stage:
     """`with Stage(…) as stage:` everything runs; after it nothing does. The data of the last demo
     is deleted at the start of the next."""
 
-    def __init__(self, broker, tell):
+    def __init__(self, folder, broker, tell):
+        self._folder = Path(folder).resolve()
         self._broker = broker
         self._tell = tell
         self._ends = ExitStack()
@@ -78,34 +80,35 @@ class Stage:
         return self
 
     def __exit__(self, *_):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it
         self._ends.close()
 
     def command(self, name):
         """How a person calls the relay's binary on this stage."""
-        binary = environment.outbox_bin().relative_to(environment.CHECKOUT)
-        config = self.relay.config_file.relative_to(environment.CHECKOUT)
-        return f"{binary} {name} --config {config}"
+        return f"{shown(environment.outbox_bin())} {name} --config {shown(self.relay.config_file)}"
 
     def _set_up(self):
         self._claim_folder()
         self._start_servers()
-        self._tell("schema", "database 'shop': outbox schema applied, table orders")
         self.database = self._shop_database()
+        self._tell("schema", "database 'shop': outbox schema applied, table orders")
         if self._broker == "kafka":
             create_topic(TOPIC, _PARTITIONS, bootstrap=self.bootstrap)
             self._tell("topic", f"{TOPIC}, {_PARTITIONS} partitions")
+        self._write_env_file()
         self._start_relay()
 
     def _claim_folder(self):
-        _FOLDER.mkdir(parents=True, exist_ok=True)
-        lock = self._ends.enter_context(open(_FOLDER / "demo.lock", "w"))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        lock = self._ends.enter_context(open(self._folder / "demo.lock", "w"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StageError("another demo runs in this checkout. End it first (Ctrl-C).") from None
+            raise StageError(f"another demo runs in {shown(self._folder)}. End it first (Ctrl-C), or "
+                             "choose another --dir.") from None
 
     def _start_servers(self):
-        services = Services(_FOLDER)
+        services = Services(self._folder)
         services.remove()
         self._ends.callback(services.stop)
         only = None if self._broker == "kafka" else "postgres"
@@ -136,14 +139,14 @@ class Stage:
     def _start_relay(self):
         admin_port = _USUAL_ADMIN_PORT if is_free(_USUAL_ADMIN_PORT) else free_port()
         self.relay = Relay(
-            _FOLDER, self.database.url, bootstrap=self.bootstrap, pipeline="orders",
+            self._folder, self.database.url, bootstrap=self.bootstrap, pipeline="orders",
             admin_port=admin_port, slot="outbox_shop", own_session=True,
             config=_CONFIG.format(admin_port=admin_port, topic=TOPIC))
         self.relay.log_file.unlink(missing_ok=True)
         self.relay.start()
         self._ends.callback(self.stop_relay)
         self.relay.wait_ready()
-        self._tell("relay", f"ready, pid {self.relay.process.pid}, log {self.relay.log_file}")
+        self._tell("relay", f"ready, pid {self.relay.process.pid}, log {shown(self.relay.log_file)}")
 
     def stop_relay(self):
         """Drains and ends the relay; True if it ended well (again, if it had ended before)."""
@@ -151,9 +154,17 @@ class Stage:
             self.relay.process.send_signal(signal.SIGTERM)
         return self.relay.wait() == 0
 
-    def environment(self):
-        """What the commands that a person tries need."""
-        return {"DATABASE_URL": self.database.url, "KAFKA_BOOTSTRAP": self.bootstrap}
+    def _write_env_file(self):
+        """What the commands that a person tries need, to be sourced."""
+        self.env_file = self._folder / "env"
+        self.env_file.touch(mode=0o600)
+        self.env_file.write_text(f"export DATABASE_URL='{self.database.url}'\n"
+                                 f"export KAFKA_BOOTSTRAP='{self.bootstrap}'\n")
+
+
+def shown(path):
+    """A path as a person in the checkout would type it."""
+    return os.path.relpath(path, environment.CHECKOUT)
 
 
 def quiet_environment():

@@ -141,7 +141,8 @@ def _record(message):
 
 
 def _admin(bootstrap):
-    return AdminClient({"bootstrap.servers": bootstrap or environment.kafka_bootstrap()})
+    return AdminClient({"bootstrap.servers": bootstrap or environment.kafka_bootstrap(),
+                        "log_level": 4})  # its farewell to each short life is no news
 
 
 def _settle(bootstrap, request):
