@@ -13,8 +13,9 @@ def conclude(stage, written, arrivals):
     arrivals.finish()
     expected = [w.event for w in written if w.committed]
     verdict = judge(expected, arrivals.records)
-    say(f"  {len({e.key for e in expected}):,} orders as keys; {len(written) - len(expected):,} more "
-        f"events were rolled back, {len(verdict.ghosts)} of them arrived")
+    orders, dropped = len({e.key for e in expected}), len(written) - len(expected)
+    say(f"  {orders:,} orders as keys; {dropped:,} more events were rolled back, "
+        f"{len(verdict.ghosts)} of them arrived")
     if not verdict.clean():
         say(f"  verdict: {verdict}", "red")
     if not ended_well:

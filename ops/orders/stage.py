@@ -1,4 +1,4 @@
-"""Everything that the demo runs: Postgres, Kafka (or a mock of it), the schema, a topic, the relay."""
+"""All that the demo runs: Postgres, Kafka (or a mock of it), the schema, a topic, the relay."""
 
 import fcntl
 import os
@@ -104,8 +104,8 @@ class Stage:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StageError(f"another demo runs in {shown(self._folder)}. End it first (Ctrl-C), or "
-                             "choose another --dir.") from None
+            raise StageError(f"another demo runs in {shown(self._folder)}. End it first (Ctrl-C), "
+                             "or choose another --dir.") from None
 
     def _start_servers(self):
         services = Services(self._folder)
@@ -146,7 +146,8 @@ class Stage:
         self.relay.start()
         self._ends.callback(self.stop_relay)
         self.relay.wait_ready()
-        self._tell("relay", f"ready, pid {self.relay.process.pid}, log {shown(self.relay.log_file)}")
+        log = shown(self.relay.log_file)
+        self._tell("relay", f"ready, pid {self.relay.process.pid}, log {log}")
 
     def stop_relay(self):
         """Drains and ends the relay; True if it ended well (again, if it had ended before)."""

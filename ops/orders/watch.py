@@ -69,9 +69,9 @@ def _show(written, arrived, stage):
                 return
             continue
         if sent := open_events.pop(record.event_id, None):
-            took_ms = (now_s - sent.at_s) * 1000
+            took = paint(f"{(now_s - sent.at_s) * 1000:.1f} ms", "green", sys.stdout)
             where = f"{record.topic}[{record.partition}]@{record.offset}"
-            _line(sent, f"committed → {where:<22} {paint(f'{took_ms:.1f} ms', 'green', sys.stdout)}")
+            _line(sent, f"committed → {where:<22} {took}")
 
 
 def _line(written, text):

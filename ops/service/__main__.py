@@ -27,9 +27,10 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="ops/services",
         description="A private Postgres and Kafka on free ports of 127.0.0.1.",
-        epilog="Pids are in DIR/postgres.pid and DIR/kafka-N.pid. After a kill, `start` brings back "
-               "what is missing, with its data and on the same port.")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="start|stop|status|env|remove|fetch")
+        epilog="Pids are in DIR/postgres.pid and DIR/kafka-N.pid. After a kill, `start` brings "
+               "back what is missing, with its data and on the same port.")
+    verbs = parser.add_subparsers(dest="verb", required=True,
+                                  metavar="start|stop|status|env|remove|fetch")
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--dir", default=DEFAULT, help="where they live (default .run/services)")
     only = argparse.ArgumentParser(add_help=False)

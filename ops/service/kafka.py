@@ -112,8 +112,8 @@ class Kafka:
         formats = [subprocess.Popen(
             ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", _class_path(),
              "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c",
-             str(self._config_file(n))], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            for n in ports]
+             str(self._config_file(n))],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for n in ports]
         for format_run in formats:
             said, _ = format_run.communicate()
             if format_run.returncode != 0:

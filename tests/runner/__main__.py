@@ -13,7 +13,8 @@ def main():
     parser = argparse.ArgumentParser(
         prog="tests/run", description="Installs, builds and runs the test suites.",
         epilog="The last line is `N passed, N failed`. Logs and JUnit XML are under .run/results.")
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help="folders of tests/, asan or tsan")
+    parser.add_argument("suites", nargs="*", metavar="SUITE",
+                        help="folders of tests/, asan or tsan")
     parser.add_argument("--list", action="store_true", help="print every test's name, run none")
     options = parser.parse_args()
     try:

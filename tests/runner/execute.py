@@ -53,7 +53,7 @@ class Executor:
         return tally
 
     def list(self, part):
-        """The names of a suite's tests. Sanitized ones are the same, so nothing is built for them."""
+        """The names of a suite's tests. Sanitized ones are the same: nothing is built for them."""
         part = replace(part, preset="release", also_presets=())
         names = []
         for binary in self._binaries(part):

@@ -1,4 +1,4 @@
-"""Reads JUnit XML of GoogleTest and pytest. A test that was skipped or switched off did not pass."""
+"""Reads JUnit XML of GoogleTest and pytest. A test that was skipped or switched off is no pass."""
 
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field

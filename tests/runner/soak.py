@@ -43,7 +43,7 @@ def _parse():
     parser = argparse.ArgumentParser(
         prog="tests/soak", usage="%(prog)s [SUITE...] [--rounds N] [--minutes N] [--seeds N]\n"
         "       %(prog)s fresh [--keep]",
-        description="The suites of tests/run with full counts, or the demo in a new Debian (fresh).",
+        description="The suites of tests/run at full counts, or the demo in a new Debian (fresh).",
         epilog="Logs and the fault table are under .run/soak/.")
     parser.add_argument("suites", nargs="*", metavar="SUITE")
     parser.add_argument("--rounds", type=_count, help="crash rounds (default 200)")

@@ -24,7 +24,7 @@ class Suite:
     name: str
     folder: Path
     # Settings of suite.toml, with their defaults.
-    binaries: tuple = ()         # GoogleTest binaries, shell patterns; default outbox_<name>, …_<name>_*
+    binaries: tuple = ()         # GoogleTest, shell patterns; default outbox_<name>, …_<name>_*
     python: bool = False         # default: whether there is a test_*.py
     preset: str = "release"      # the preset that the binaries are built with
     also_presets: tuple = ()     # further presets whose `outbox` the tests run, such as crash
@@ -88,5 +88,6 @@ def _settings_of(file):
         raise SuiteError(f"{file}: {error}") from None
     unknown = settings.keys() - _SETTINGS
     if unknown:
-        raise SuiteError(f"{file}: no setting '{min(unknown)}'. Known: {', '.join(sorted(_SETTINGS))}")
+        known = ", ".join(sorted(_SETTINGS))
+        raise SuiteError(f"{file}: no setting '{min(unknown)}'. Known: {known}")
     return settings

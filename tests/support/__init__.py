@@ -3,5 +3,5 @@
 environment  where the services and binaries are       waiting       until it is so, or fail
 database     a database of one test's own              publisher     writes events, remembers them
 topic        topics and what they hold                 verdict       lost, ghosts, duplicates, order
-relay        the relay as a process                    services      start, kill, pause Postgres, Kafka
+relay        the relay as a process                    services      start, kill, pause servers
 """

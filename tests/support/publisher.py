@@ -66,8 +66,9 @@ class Publisher:
         doubtful, self.in_doubt = self.in_doubt, []
         if not doubtful:
             return
-        rows = self._database.execute("select id::text from outbox.event where id = any(%s::uuid[])",
-                                      [[event.id for event in doubtful]])
+        rows = self._database.execute(
+            "select id::text from outbox.event where id = any(%s::uuid[])",
+            [[event.id for event in doubtful]])
         present = {event_id for event_id, in rows}
         self.committed += [event for event in doubtful if event.id in present]
         self.rolled_back += [event for event in doubtful if event.id not in present]

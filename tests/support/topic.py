@@ -70,7 +70,8 @@ class TopicReader:
             **properties,
         })
         self._partitions = self._known_partitions()
-        self._consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in self._partitions])
+        self._consumer.assign(
+            [TopicPartition(topic, p, OFFSET_BEGINNING) for p in self._partitions])
 
     def __enter__(self):
         return self

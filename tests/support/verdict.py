@@ -14,11 +14,12 @@ class Verdict:
     ghosts: list = field(default_factory=list)        # ids read and never committed
     duplicates: list = field(default_factory=list)    # ids of each repeat
     out_of_order: list = field(default_factory=list)  # (earlier id, later id) of one key, swapped
-    altered: list = field(default_factory=list)       # ids whose key or value is not what was written
+    altered: list = field(default_factory=list)       # ids whose key or value is another
     split_keys: list = field(default_factory=list)    # keys found in more than one partition
 
     def clean(self):
-        return not (self.lost or self.ghosts or self.out_of_order or self.altered or self.split_keys)
+        return not (self.lost or self.ghosts or self.out_of_order or self.altered
+                    or self.split_keys)
 
     def counts(self):
         return {name: value if isinstance(value, int) else len(value)
@@ -31,9 +32,9 @@ class Verdict:
 
 
 def judge(expected, records):
-    """`expected`: the committed events (`id`, `key`, `value`) in the order of their commits per key.
-    `records`: what was read, in offset order inside each partition. A repeat may come later than
-    younger events of its key; only first arrivals must be in order."""
+    """`expected`: the committed events (`id`, `key`, `value`), each key's in the order of their
+    commits. `records`: what was read, in offset order inside each partition. A repeat may come
+    later than younger events of its key; only first arrivals must be in order."""
     place = {event.id: index for index, event in enumerate(expected)}
     seen = Counter(record.event_id for record in records)
     verdict = Verdict(committed=len(place), delivered=len(place.keys() & seen.keys()))
