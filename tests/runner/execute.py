@@ -54,7 +54,7 @@ class Executor:
 
     def list(self, part):
         """The names of a suite's tests. Sanitized ones are the same: nothing is built for them."""
-        part = replace(part, preset="release", also_presets=())
+        part = replace(part, preset="release", also_presets=(), targets=())
         names = []
         for binary in self._binaries(part):
             listed = subprocess.run([binary, "--gtest_list_tests"], cwd=CHECKOUT,
