@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg2
 
 from . import environment
+from .waiting import wait_until
 
 
 def connect(url, autocommit=True):
@@ -69,16 +70,21 @@ class Database:
         return self.execute(sql, arguments)[0][0]
 
     def drop(self):
-        self._on_server("select pg_terminate_backend(active_pid) from pg_replication_slots"
-                        " where database = %s and active", [self.name])
-        self._on_server("select pg_drop_replication_slot(slot_name) from pg_replication_slots"
-                        " where database = %s", [self.name])
+        wait_until(self._without_slots, f"the slots of {self.name} are dropped", pause_s=0.1)
         for gid, in self._on_server("select gid from pg_prepared_xacts where database = %s",
                                     [self.name]):
             connection = self.connect()
             connection.cursor().execute("rollback prepared %s", [gid])
             connection.close()
         self._on_server(f'drop database if exists "{self.name}" with (force)')
+
+    def _without_slots(self):
+        """A slot's reader may need a moment to go, or come back in between."""
+        self._on_server("select pg_terminate_backend(active_pid) from pg_replication_slots"
+                        " where database = %s and active", [self.name])
+        self._on_server("select pg_drop_replication_slot(slot_name) from pg_replication_slots"
+                        " where database = %s", [self.name])
+        return True
 
     def _on_server(self, sql, arguments=None):
         connection = connect(self.server_url)
