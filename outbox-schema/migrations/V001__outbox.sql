@@ -166,7 +166,8 @@ begin
   where f.is_bad
   limit 1;
   if found then
-    perform outbox.refuse('22023', format('header %L %s', left(bad.name, 64), bad.fault), bad.remedy);
+    perform outbox.refuse('22023', format('header %L %s', left(bad.name, 64), bad.fault),
+                          bad.remedy);
   end if;
   return true;
 end

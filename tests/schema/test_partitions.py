@@ -20,7 +20,8 @@ def test_a_billion_numbers_are_made_ahead_without_gap_or_default_partition(share
 
 
 def test_numbers_come_one_by_one_from_the_sequence_of_the_column(shared):
-    assert shared.value("select pg_get_serial_sequence('outbox.event', 'seq')") == "outbox.event_seq"
+    assert shared.value("select pg_get_serial_sequence('outbox.event', 'seq')"
+                        " = 'outbox.event_seq'")
     assert shared.execute("select seqcache, seqincrement, seqcycle, seqmax from pg_sequence"
                           " where seqrelid = 'outbox.event_seq'::regclass") == [
         (1, 1, False, 2**63 - 1)]

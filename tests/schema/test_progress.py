@@ -1,4 +1,4 @@
-"""outbox.progress: the epoch fences old relays (invariant 8), marks never move back (invariant 6)."""
+"""outbox.progress: the epoch fences old relays (invariant 8), marks never go back (invariant 6)."""
 
 import threading
 
@@ -6,8 +6,8 @@ import pytest
 
 TAKE = "select * from outbox.progress_take(%s, %s, %s, %s)"
 SAVE = "select outbox.progress_save(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-MARKS = ("select end_lsn::text, commit_lsn::text, ordinal, delivered_seq, system_id, timeline, epoch"
-         " from outbox.progress where pipeline = %s")
+MARKS = ("select end_lsn::text, commit_lsn::text, ordinal, delivered_seq, system_id, timeline,"
+         " epoch from outbox.progress where pipeline = %s")
 
 
 class Pipeline:

@@ -112,7 +112,7 @@ def test_a_relay_login_streams_its_events_with_nothing_more_than_its_role(schema
 
 
 def test_a_relay_finds_and_may_end_the_walsender_of_its_own_login(schema):
-    """Figures of pg_stat_replication beyond the pid need pg_read_all_stats, which it can do without."""
+    """More of pg_stat_replication than the pid needs pg_read_all_stats, and is not needed."""
     schema.value(CREATE, ["outbox_shop"], role="relay")
     slot = f"slot_{schema.database.name}"
     with closing(psycopg2.connect(

@@ -1,5 +1,5 @@
-"""What is refused, by publish() and by a direct insert alike, with an error that names the thing, the
-number and the limit (fault matrix 6b). Every statement here runs as a writer."""
+"""What is refused, by publish() and by a direct insert alike, with an error that names the thing,
+the number and the limit (fault matrix 6b). Every statement here runs as a writer."""
 
 import json
 

@@ -83,7 +83,8 @@ def test_all_is_owned_by_outbox_owner_and_nobody_can_log_in_as_a_group(shared):
           union all select proowner from pg_proc where pronamespace = 'outbox'::regnamespace
           union all select nspowner from pg_namespace where nspname = 'outbox') as o (owner)
         """) == [("outbox_owner",)]
-    assert shared.execute("select rolname, rolcanlogin or rolsuper or rolcreaterole or rolreplication"
+    assert shared.execute("select rolname, rolcanlogin or rolsuper or rolcreaterole"
+                          " or rolreplication"
                           " from pg_roles where rolname ~ '^outbox_' order by 1") == [
         (f"outbox_{role}", False) for role in ("operator", "owner", "reader", "relay", "writer")]
 
