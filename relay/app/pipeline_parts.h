@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "relay/app/lag_meter.h"
+#include "relay/app/log/log.h"
 #include "relay/core/checkpoint.h"
 #include "relay/core/lease.h"
 #include "relay/core/sink.h"
@@ -21,17 +23,17 @@ namespace outbox::app {
 /// What a source can say of itself beyond the seam, for metrics and status. Absent where it is not
 /// known yet.
 struct SourceGauges {
-  std::optional<uint64_t> newest_seq;     // sequence value at the last heartbeat
-  std::optional<uint64_t> lag_wal_bytes;  // current WAL position minus confirmed
-  std::optional<uint64_t>
-      slot_retained_wal_bytes;                 // current WAL position minus the slot's restart_lsn
-  std::optional<int64_t> safe_wal_size_bytes;  // until the slot is lost; absent without a limit
-  bool caught_up = false;                      // the last heartbeat's LSN is confirmed
-  /// When the oldest heartbeat that is not confirmed was written; what was committed before it may
-  /// still be on the way.
-  std::optional<core::WallTime> unconfirmed_since;
+  std::optional<Heartbeat> heartbeat;               // the newest
+  std::optional<uint64_t> lag_wal_bytes;            // current WAL position minus confirmed
+  std::optional<uint64_t> slot_retained_wal_bytes;  // current WAL position minus restart_lsn
+  std::optional<int64_t> safe_wal_size_bytes;       // until the slot is lost; absent: no limit
   uint64_t reconnects = 0;
-  uint64_t ignored_changes = 0;  // updates, deletes and truncates of the outbox table
+};
+
+/// Something that a person should read once, from a connector.
+struct Notice {
+  LogLevel level = LogLevel::info;
+  std::string text;
 };
 
 struct PipelineParts {
@@ -40,6 +42,7 @@ struct PipelineParts {
   std::vector<flow::Route> routes;
   flow::PreChecks pre_checks = flow::PreChecks::on;
 
+  std::shared_ptr<core::ChunkPool> pool;  // first: it outlives whoever holds its chunks
   std::unique_ptr<core::Source> source;
   std::unique_ptr<core::Checkpoint> checkpoint;
   std::unique_ptr<core::Sink> sink;
@@ -48,8 +51,10 @@ struct PipelineParts {
   std::function<core::Lease(core::Instant)> lease;
   std::function<SourceGauges()> gauges;
   std::function<uint64_t()> producer_rebuilds;
+  /// What came up since the last call.
+  std::function<std::vector<Notice>()> take_notices;
   /// Says good-bye to the source with the last confirmed position. At most about a second.
-  std::function<void()> close;
+  std::function<void(core::Instant)> close;
 };
 
 }  // namespace outbox::app

@@ -71,8 +71,10 @@ std::optional<core::Error> PipelineRunner::run() {
     // What is still open past the drain timeout is not confirmed and comes again at the next start.
     log_.info("pipeline stopped", {{"pipeline", parts_.name}, {"open_events", open}});
   }
-  parts_.close();
-  publish(read_clock());
+  const Now now = read_clock();
+  parts_.close(now.instant);
+  note_notices();
+  publish(now);
   return error;
 }
 
@@ -86,6 +88,7 @@ std::optional<core::Error> PipelineRunner::loop() {
       publish_at_ = now.instant + kPublishEvery;
       note_health(health());
       note_refusals();
+      note_notices();
       publish(now);
     }
     if (!next->did_work) sleep(now, next->wake_at);
@@ -176,7 +179,12 @@ void PipelineRunner::publish(Now now) {
   fill_counters(snapshot);
 
   const SourceGauges gauges = parts_.gauges();
-  snapshot.lag = Lag{lag_seconds(now, gauges), lag_events(gauges), gauges.lag_wal_bytes};
+  const flow::Window& window = pipeline_->window(core::StreamId{0});
+  lag_.observe(
+      gauges.heartbeat,
+      SettledMarks{window.passed_boundary(), window.settled_seq(), pipeline_->oldest_open_commit()},
+      now);
+  snapshot.lag = Lag{lag_.seconds(), lag_.events(), gauges.lag_wal_bytes};
   snapshot.slot = SlotSnapshot{gauges.slot_retained_wal_bytes, gauges.safe_wal_size_bytes};
   snapshot.reconnects = gauges.reconnects;
   board_.publish(std::move(snapshot));
@@ -207,21 +215,16 @@ void PipelineRunner::fill_counters(PipelineSnapshot& snapshot) const {
   if (passed) snapshot.confirmed = position_text(*passed);
 }
 
-double PipelineRunner::lag_seconds(Now now, const SourceGauges& gauges) const {
-  const auto oldest = pipeline_->oldest_open_commit();
-  const auto age = [&](core::WallTime since) {
-    return std::max(0.0, static_cast<double>(now.wall.us - since.us) / 1e6);
-  };
-  if (oldest) return age(*oldest);
-  if (gauges.caught_up || !gauges.unconfirmed_since) return 0;
-  return age(*gauges.unconfirmed_since);
-}
-
-std::optional<uint64_t> PipelineRunner::lag_events(const SourceGauges& gauges) const {
-  if (!gauges.newest_seq) return std::nullopt;
-  if (gauges.caught_up) return 0;
-  const uint64_t settled = pipeline_->window(core::StreamId{0}).settled_seq();
-  return *gauges.newest_seq > settled ? *gauges.newest_seq - settled : 0;
+void PipelineRunner::note_notices() {
+  for (const Notice& notice : parts_.take_notices()) {
+    const std::initializer_list<LogField> fields = {{"pipeline", parts_.name},
+                                                    {"text", notice.text}};
+    if (notice.level == LogLevel::info) {
+      log_.info("notice", fields);
+    } else {
+      log_.warn("notice", fields);
+    }
+  }
 }
 
 }  // namespace outbox::app

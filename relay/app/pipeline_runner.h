@@ -44,8 +44,7 @@ class PipelineRunner {
   void note_refusals();
   void fill_counters(PipelineSnapshot& snapshot) const;
   std::string position_text(core::Position position) const;
-  double lag_seconds(core::Now now, const SourceGauges& gauges) const;
-  std::optional<uint64_t> lag_events(const SourceGauges& gauges) const;
+  void note_notices();
 
   PipelineParts parts_;
   std::chrono::milliseconds drain_timeout_;
@@ -58,6 +57,7 @@ class PipelineRunner {
   std::optional<core::Instant> drain_until_;
   core::Instant publish_at_{};
   core::Health noted_health_;
+  LagMeter lag_;
   uint64_t noted_refusals_ = 0;
 };
 
