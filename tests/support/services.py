@@ -54,6 +54,19 @@ class Services:
     def resume(self, service):
         os.kill(self.pid(service), signal.SIGCONT)
 
+    def send(self, service, number):
+        """Another signal: SIGQUIT is Postgres's immediate shutdown, SIGINT its fast one."""
+        os.kill(self.pid(service), number)
+
+    def heal(self):
+        """Lets go on what is paused and brings back what does not run."""
+        for file in self.folder.glob("*.pid"):
+            try:
+                self.resume(file.stem)
+            except ProcessLookupError:
+                pass
+        self.start()
+
     def env(self):
         """{'DATABASE_URL': …, 'KAFKA_BOOTSTRAP': …}, as far as they were started."""
         return dict(line.split("=", 1) for line in self._run("env").splitlines())

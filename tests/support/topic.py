@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 
 from . import environment
 
@@ -43,6 +43,13 @@ def create_topic(name, partitions=1, replication=1, bootstrap=None, **settings):
 
 def delete_topic(name, bootstrap=None):
     _settle(bootstrap, lambda admin: admin.delete_topics([name], operation_timeout=30))
+
+
+def configure_topic(name, bootstrap=None, **settings):
+    """Replaces all settings of a topic; what is not given goes back to the broker's default."""
+    config = {key.replace("_", "."): str(value) for key, value in settings.items()}
+    resource = ConfigResource(ConfigResource.Type.TOPIC, name, set_config=config)
+    _settle(bootstrap, lambda admin: admin.alter_configs([resource]))
 
 
 def add_partitions(name, total, bootstrap=None):
