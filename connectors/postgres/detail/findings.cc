@@ -1,0 +1,312 @@
+#include "connectors/postgres/detail/findings.h"
+
+#include <algorithm>
+
+#include "connectors/postgres/detail/outbox_table.h"
+
+namespace outbox::postgres {
+namespace {
+
+constexpr int kOldestVersion = 140000;
+constexpr int kNewestVersion = 189999;
+constexpr int64_t kSafeWalBytesLow = int64_t{1} << 30;
+
+class Findings {
+ public:
+  void add(Severity severity, std::string code, std::string what, std::string remedy) {
+    list_.push_back({severity, std::move(code), std::move(what), std::move(remedy)});
+  }
+  void add(std::optional<Finding> finding) {
+    if (finding) list_.push_back(std::move(*finding));
+  }
+  std::vector<Finding> take() { return std::move(list_); }
+
+ private:
+  std::vector<Finding> list_;
+};
+
+std::string megabytes(int64_t bytes) { return std::to_string(bytes / (1024 * 1024)) + " MB"; }
+
+std::string table_sql(const TableName& table) {
+  return quote_identifier(table.schema) + "." + quote_identifier(table.name);
+}
+
+void judge_settings(const ServerFacts& facts, Findings& findings) {
+  if (facts.version < kOldestVersion || facts.version > kNewestVersion) {
+    findings.add(facts.version < kOldestVersion ? Severity::error : Severity::warning,
+                 "SERVER_VERSION",
+                 "Postgres " + std::to_string(facts.version / 10000) +
+                     " is not one of 14 to 18, which this relay knows",
+                 "Use a Postgres of version 14 to 18");
+  }
+  if (facts.in_recovery) {
+    findings.add(Severity::error, "SERVER_IS_STANDBY",
+                 "the server is a standby (in recovery): it takes no progress and no heartbeat",
+                 "Let the URL name the primary, or add target_session_attrs=read-write to it");
+  }
+  if (facts.wal_level != "logical") {
+    findings.add(Severity::error, "WAL_LEVEL",
+                 "wal_level is " + facts.wal_level + ", logical decoding needs logical",
+                 "alter system set wal_level = 'logical'; -- then restart the server");
+  }
+  if (facts.max_slot_wal_keep_mb < 0) {
+    findings.add(Severity::note, "SLOT_WAL_UNLIMITED",
+                 "max_slot_wal_keep_size is -1: while the relay is away, WAL piles up until the "
+                 "disk is full",
+                 "alter system set max_slot_wal_keep_size = '50GB'; -- what the disk can spare");
+  }
+  if (facts.synchronous_commit == "off" || facts.others_commit_asynchronously) {
+    findings.add(Severity::note, "ASYNCHRONOUS_COMMIT",
+                 "synchronous_commit is off for some sessions: every reader of the WAL sees their "
+                 "commits up to wal_writer_delay (200 ms) later",
+                 "alter system set wal_writer_delay = '10ms'; select pg_reload_conf();");
+  }
+}
+
+void judge_role(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
+  if (!facts.may_replicate) {
+    findings.add(Severity::warning, "ROLE_REPLICATION",
+                 "role " + facts.user +
+                     " has no REPLICATION attribute (managed services give the "
+                     "right by a role of theirs instead)",
+                 "alter role " + quote_identifier(facts.user) + " replication;");
+  }
+  if (facts.progress_table == ProgressTable::missing) {
+    findings.add(Severity::error, "SCHEMA_MISSING",
+                 "database " + facts.database + " has no table outbox.progress",
+                 "outbox schema apply");
+  } else if (facts.progress_table == ProgressTable::denied) {
+    findings.add(Severity::error, "PROGRESS_DENIED",
+                 "role " + facts.user + " may not read and write outbox.progress",
+                 "grant outbox_relay to " + quote_identifier(facts.user) + ";");
+  }
+  if (facts.table && !facts.table->may_select) {
+    findings.add(Severity::warning, "TABLE_DENIED",
+                 "role " + facts.user + " may not read " + options.table.text() +
+                     ": older rows cannot be counted, lag in events cannot be told",
+                 "grant outbox_relay to " + quote_identifier(facts.user) +
+                     "; -- or: grant select on " + table_sql(options.table) + " to " +
+                     quote_identifier(facts.user) + ";");
+  }
+}
+
+bool names_column(const TableFacts& table, const std::string& name) {
+  return std::any_of(table.columns.begin(), table.columns.end(),
+                     [&](const TableColumn& column) { return column.name == name; });
+}
+
+// The same judgement as when rows come: whatever OutboxTable refuses, is refused here before.
+std::optional<Finding> judge_columns(const TableFacts& table, const PostgresOptions& options) {
+  constexpr uint32_t kText = 25;
+  std::vector<RelationColumn> columns;
+  for (const TableColumn& column : table.columns) {
+    columns.push_back({column.name, column.is_enum ? kText : column.base_type, false});
+  }
+  const Relation relation{table.oid, options.table.schema, options.table.name, columns};
+  const auto mapped = OutboxTable::from(relation, options.columns);
+  if (mapped) return std::nullopt;
+  return Finding{Severity::error, mapped.error().code,
+                 "table " + options.table.text() + ": " + mapped.error().detail,
+                 mapped.error().hint};
+}
+
+void judge_table(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
+  const std::string table = options.table.text();
+  if (!facts.table) {
+    findings.add(Severity::error, "TABLE_MISSING",
+                 "database " + facts.database + " has no table " + table,
+                 "outbox schema apply -- or name your table in the source's `table`");
+    return;
+  }
+  findings.add(judge_columns(*facts.table, options));
+  if (facts.table->unlogged) {
+    findings.add(Severity::error, "TABLE_UNLOGGED",
+                 "table " + table + " is unlogged: its rows never reach the WAL",
+                 "alter table " + table_sql(options.table) + " set logged;");
+  }
+  if (!facts.table->payload_size_checked) {
+    findings.add(Severity::warning, "NO_SIZE_CHECK",
+                 "table " + table +
+                     " has no CHECK on the size of a payload: one value of 600 MB "
+                     "stops the walsender for ever",
+                 "alter table " + table_sql(options.table) + " add check (octet_length(" +
+                     quote_identifier(names_column(*facts.table, options.columns.payload_bytes)
+                                          ? options.columns.payload_bytes
+                                          : options.columns.payload) +
+                     "::text) <= 33554432) not valid;");
+  }
+}
+
+}  // namespace
+
+const char* to_string(Severity severity) {
+  switch (severity) {
+    case Severity::error:
+      return "error";
+    case Severity::warning:
+      return "warning";
+    case Severity::note:
+      return "note";
+  }
+  return "?";
+}
+
+std::string quote_identifier(const std::string& name) {
+  std::string quoted = "\"";
+  for (const char c : name) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string quote_literal(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "''" : std::string(1, c);
+  return quoted + "'";
+}
+
+std::vector<Finding> judge_server(const ServerFacts& facts, const PostgresOptions& options) {
+  Findings findings;
+  judge_settings(facts, findings);
+  judge_role(facts, options, findings);
+  judge_table(facts, options, findings);
+  return findings.take();
+}
+
+std::vector<Finding> judge_publication(const ServerFacts& facts, const PostgresOptions& options,
+                                       bool must_exist) {
+  Findings findings;
+  const std::string name = "publication " + options.publication;
+  const std::string sql_name = quote_identifier(options.publication);
+  if (!facts.publication) {
+    if (!must_exist) return {};
+    findings.add(Severity::error, "PUBLICATION_MISSING",
+                 name + " does not exist: the slot cannot be read without it",
+                 "create publication " + sql_name + " for table " + table_sql(options.table) +
+                     " with (publish = 'insert', publish_via_partition_root = true); -- rows "
+                     "committed while it was missing are not sent: compare with `outbox verify`");
+    return findings.take();
+  }
+  const PublicationFacts& publication = *facts.publication;
+  const bool partitioned = facts.table && facts.table->partitioned;
+  if (partitioned && !publication.via_root) {
+    findings.add(
+        Severity::error, "PUBLICATION_PARTITIONS",
+        name + " publishes the partitions of " + options.table.text() + " under their own names",
+        "alter publication " + sql_name + " set (publish_via_partition_root = true);");
+  } else if (!publication.has_table) {
+    findings.add(Severity::error, "PUBLICATION_WITHOUT_TABLE",
+                 name + " does not contain table " + options.table.text(),
+                 "alter publication " + sql_name + " add table " + table_sql(options.table) + ";");
+  }
+  if (!publication.inserts) {
+    findings.add(Severity::error, "PUBLICATION_WITHOUT_INSERTS", name + " does not publish inserts",
+                 "alter publication " + sql_name + " set (publish = 'insert');");
+  }
+  if (publication.has_filter) {
+    findings.add(Severity::warning, "PUBLICATION_FILTERS",
+                 name + " has a row filter: rows it leaves out are never delivered",
+                 "alter publication " + sql_name + " set table " + table_sql(options.table) + ";");
+  }
+  if (publication.updates || publication.deletes) {
+    findings.add(Severity::note, "PUBLICATION_UPDATES",
+                 name + " publishes updates or deletes; the relay ignores them",
+                 "alter publication " + sql_name + " set (publish = 'insert');");
+  }
+  return findings.take();
+}
+
+std::vector<Finding> judge_slot(const ServerFacts& facts, const PostgresOptions& options) {
+  Findings findings;
+  const std::string name = "slot " + options.slot;
+  if (!facts.slot) {
+    if (facts.slots_free <= 0) {
+      findings.add(Severity::error, "NO_FREE_SLOT", "all replication slots are in use",
+                   "alter system set max_replication_slots = 20; -- then restart the server");
+    }
+    return findings.take();
+  }
+  const SlotFacts& slot = *facts.slot;
+  if (slot.plugin != "pgoutput" || slot.database != facts.database || slot.temporary) {
+    findings.add(Severity::error, "SLOT_FOREIGN",
+                 name + " is not a lasting pgoutput slot of database " + facts.database +
+                     " (plugin " + slot.plugin + ", database " + slot.database + ")",
+                 "Name another slot in the source's `slot`");
+  }
+  if (slot.wal_status == "lost") {
+    findings.add(Severity::error, "SLOT_LOST",
+                 name + " was invalidated" +
+                     (slot.lost_because.empty() ? "" : " (" + slot.lost_because + ")") +
+                     ": the WAL it needs is gone",
+                 "select pg_drop_replication_slot(" + quote_literal(options.slot) +
+                     "); -- the events are still in " + options.table.text() +
+                     " after the progress in outbox.progress");
+  } else if (slot.wal_status == "unreserved" ||
+             (slot.safe_wal_bytes && *slot.safe_wal_bytes < kSafeWalBytesLow)) {
+    findings.add(Severity::warning, "SLOT_WAL_LOW",
+                 name + " is lost after " + megabytes(slot.safe_wal_bytes.value_or(0)) +
+                     " more WAL (wal_status " + slot.wal_status + ")",
+                 "Let the relay catch up, or: alter system set max_slot_wal_keep_size = '50GB'; "
+                 "select pg_reload_conf();");
+  }
+  return findings.take();
+}
+
+std::optional<Finding> judge_progress(const ProgressFacts& saved, const ServerIdentity& identity,
+                                      const std::optional<SlotFacts>& slot,
+                                      const PostgresOptions& options) {
+  if (!saved.end.valid()) return std::nullopt;  // nothing was ever settled
+  const std::string saved_at = core::to_string(saved.end);
+  const std::string name = "pipeline " + options.pipeline;
+  const std::string start_over =
+      "If that is intended: delete from outbox.progress where pipeline = " +
+      quote_literal(options.pipeline) + "; -- the pipeline then starts at the slot";
+  if (saved.system_id != identity.system_id) {
+    return Finding{Severity::error, "OTHER_SYSTEM",
+                   name + " was saved on the cluster with system identifier " + saved.system_id +
+                       ", this one is " + identity.system_id,
+                   "Let the URL name the right server. " + start_over};
+  }
+  if (saved.timeline != identity.timeline) {
+    return Finding{Severity::error, "OTHER_TIMELINE",
+                   name + " was saved at " + saved_at + " of timeline " +
+                       std::to_string(saved.timeline) + ", the server is on timeline " +
+                       std::to_string(identity.timeline) + " (a failover or a restore)",
+                   "Compare source and topic with `outbox verify`. " + start_over};
+  }
+  if (!slot) {
+    return Finding{Severity::error, "SLOT_MISSING",
+                   "slot " + options.slot + " is gone, " + name + " had settled everything up to " +
+                       saved_at + ": later events are in " + options.table.text() +
+                       " but not in any slot",
+                   "Find out who dropped it, then deliver what is missing. " + start_over};
+  }
+  if (slot->confirmed_flush > saved.end) {
+    return Finding{Severity::error, "SLOT_AHEAD",
+                   "slot " + options.slot + " starts at " + core::to_string(slot->confirmed_flush) +
+                       ", " + name + " had settled everything up to " + saved_at +
+                       ": events committed between the two would be skipped",
+                   "The slot was made anew or moved by hand; the events are still in " +
+                       options.table.text() + ". Deliver what is missing. " + start_over};
+  }
+  if (saved.end > identity.flushed) {
+    return Finding{Severity::error, "WAL_BEHIND_PROGRESS",
+                   name + " had settled everything up to " + saved_at +
+                       ", but the server's WAL ends at " + core::to_string(identity.flushed) +
+                       " (a restore to an earlier point)",
+                   "Compare source and topic with `outbox verify`. " + start_over};
+  }
+  return std::nullopt;
+}
+
+core::Error to_error(const Finding& finding, const std::string& op) {
+  return {core::Fault::fatal, finding.code, op, "", finding.what, finding.remedy};
+}
+
+std::optional<core::Error> first_error(const std::vector<Finding>& findings,
+                                       const std::string& op) {
+  for (const Finding& finding : findings) {
+    if (finding.severity == Severity::error) return to_error(finding, op);
+  }
+  return std::nullopt;
+}
+
+}  // namespace outbox::postgres

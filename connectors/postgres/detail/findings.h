@@ -1,0 +1,45 @@
+#pragma once
+// What ServerFacts mean: pure judgements, shared by a start and by `outbox doctor`.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "connectors/postgres/detail/server_facts.h"
+#include "connectors/postgres/finding.h"
+#include "relay/core/error.h"
+#include "relay/core/lsn.h"
+
+namespace outbox::postgres {
+
+/// Who the server is, as IDENTIFY_SYSTEM says.
+struct ServerIdentity {
+  std::string system_id;
+  uint32_t timeline = 0;
+  core::Lsn flushed;  // its WAL ends here or later
+};
+
+/// Everything that concerns server, role and table, which must be right before publication and slot
+/// can be made.
+std::vector<Finding> judge_server(const ServerFacts& facts, const PostgresOptions& options);
+
+/// The publication. Its absence is an error only if `must_exist`.
+std::vector<Finding> judge_publication(const ServerFacts& facts, const PostgresOptions& options,
+                                       bool must_exist);
+
+/// The slot, and how it and the server agree with the saved progress.
+std::vector<Finding> judge_slot(const ServerFacts& facts, const PostgresOptions& options);
+
+/// Whether the saved progress fits the server that answers now; before it is used to resume.
+std::optional<Finding> judge_progress(const ProgressFacts& saved, const ServerIdentity& identity,
+                                      const std::optional<SlotFacts>& slot,
+                                      const PostgresOptions& options);
+
+/// The first error among the findings, as what poll() returns.
+std::optional<core::Error> first_error(const std::vector<Finding>& findings, const std::string& op);
+core::Error to_error(const Finding& finding, const std::string& op);
+
+std::string quote_identifier(const std::string& name);
+std::string quote_literal(const std::string& text);
+
+}  // namespace outbox::postgres

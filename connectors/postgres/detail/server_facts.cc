@@ -1,0 +1,220 @@
+#include "connectors/postgres/detail/server_facts.h"
+
+#include <charconv>
+
+namespace outbox::postgres {
+namespace {
+
+using core::Result;
+
+template <typename Number>
+Number number(const std::string& text) {
+  Number value{};
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+core::Lsn lsn(const std::string& text) { return core::parse_lsn(text).value_or(core::Lsn{}); }
+
+constexpr const char* kServerQuery = R"sql(
+select pg_catalog.current_setting('server_version_num') as version,
+       pg_catalog.pg_is_in_recovery() as in_recovery,
+       pg_catalog.current_database() as database,
+       current_user as "user",
+       r.rolreplication or r.rolsuper as may_replicate,
+       pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create')
+         as may_create_publication,
+       pg_catalog.current_setting('wal_level') as wal_level,
+       (select reset_val from pg_catalog.pg_settings where name = 'synchronous_commit')
+         as synchronous_commit,
+       exists (select from pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) as c(v)
+               where c.v = 'synchronous_commit=off') as others_commit_asynchronously,
+       (select setting from pg_catalog.pg_settings where name = 'max_slot_wal_keep_size')
+         as max_slot_wal_keep_mb,
+       pg_catalog.current_setting('max_replication_slots')::int
+         - (select pg_catalog.count(*) from pg_catalog.pg_replication_slots) as slots_free,
+       pg_catalog.current_setting('max_wal_senders')::int
+         - (select pg_catalog.count(*) from pg_catalog.pg_stat_replication) as walsenders_free,
+       exists (select from pg_catalog.pg_proc f join pg_catalog.pg_namespace n on n.oid = f.pronamespace
+               where n.nspname = 'outbox' and f.proname = 'create_publication') as has_outbox_schema,
+       p.oid is not null as has_progress,
+       pg_catalog.has_schema_privilege(p.relnamespace, 'usage')
+         and pg_catalog.has_table_privilege(p.oid, 'select')
+         and pg_catalog.has_table_privilege(p.oid, 'insert')
+         and pg_catalog.has_table_privilege(p.oid, 'update') as may_use_progress
+from pg_catalog.pg_roles r
+left join (pg_catalog.pg_class p join pg_catalog.pg_namespace pn
+             on pn.oid = p.relnamespace and pn.nspname = 'outbox') on p.relname = 'progress'
+where r.rolname = current_user)sql";
+
+constexpr const char* kTableQuery = R"sql(
+select c.oid, c.relkind = 'p' as partitioned, c.relpersistence = 'u' as unlogged,
+       pg_catalog.has_schema_privilege(n.oid, 'usage')
+         and pg_catalog.has_table_privilege(c.oid, 'select') as may_select,
+       exists (select from pg_catalog.pg_constraint k join pg_catalog.pg_attribute a
+                 on a.attrelid = k.conrelid and a.attnum = any (k.conkey)
+               where k.conrelid = c.oid and k.contype = 'c' and a.attname in ($4, $5))
+         as payload_size_checked,
+       case when pg_catalog.has_schema_privilege(n.oid, 'usage')
+              and exists (select from pg_catalog.pg_attribute a
+                         where a.attrelid = c.oid and a.attname = $3 and not a.attisdropped)
+            then pg_catalog.pg_get_serial_sequence(
+                   pg_catalog.format('%I.%I', n.nspname, c.relname), $3)
+       end as sequence
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'p'))sql";
+
+// A domain stands for its base type; no domain over a domain is looked into.
+constexpr const char* kColumnsQuery = R"sql(
+select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
+       case when t.typtype = 'd' then t.typbasetype else t.oid end as base_type,
+       t.typtype = 'e' as is_enum, a.attnotnull
+from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
+where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
+order by a.attnum)sql";
+
+// to_jsonb, because row filters exist from Postgres 15 on.
+constexpr const char* kPublicationQuery = R"sql(
+select p.oid, p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubviaroot,
+       exists (select from pg_catalog.pg_publication_tables t
+               where t.pubname = p.pubname and t.schemaname = $2 and t.tablename = $3) as has_table,
+       exists (select from pg_catalog.pg_publication_rel r
+               join pg_catalog.pg_class c on c.oid = r.prrelid
+               join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+               where r.prpubid = p.oid and n.nspname = $2 and c.relname = $3
+                 and pg_catalog.to_jsonb(r) ->> 'prqual' is not null) as has_filter
+from pg_catalog.pg_publication p where p.pubname = $1)sql";
+
+constexpr const char* kSlotQuery = R"sql(
+select s.plugin, s.database, s.temporary, s.active_pid, s.restart_lsn, s.confirmed_flush_lsn,
+       s.wal_status, s.safe_wal_size, pg_catalog.to_jsonb(s) ->> 'invalidation_reason' as lost_because
+from pg_catalog.pg_replication_slots s where s.slot_name = $1)sql";
+
+void fill_server(const Rows& rows, ServerFacts& facts) {
+  facts.version = number<int>(rows.value("version"));
+  facts.in_recovery = rows.truth("in_recovery");
+  facts.database = rows.value("database");
+  facts.user = rows.value("user");
+  facts.may_replicate = rows.truth("may_replicate");
+  facts.may_create_publication = rows.truth("may_create_publication");
+  facts.wal_level = rows.value("wal_level");
+  facts.synchronous_commit = rows.value("synchronous_commit");
+  facts.others_commit_asynchronously = rows.truth("others_commit_asynchronously");
+  facts.max_slot_wal_keep_mb = number<int64_t>(rows.value("max_slot_wal_keep_mb"));
+  facts.slots_free = number<int>(rows.value("slots_free"));
+  facts.walsenders_free = number<int>(rows.value("walsenders_free"));
+  facts.has_outbox_schema = rows.truth("has_outbox_schema");
+  if (rows.truth("has_progress")) {
+    facts.progress_table =
+        rows.truth("may_use_progress") ? ProgressTable::usable : ProgressTable::denied;
+  }
+}
+
+Result<std::optional<TableFacts>> read_table(Connection& sql, const PostgresOptions& options,
+                                             const Waiter& waiter) {
+  const std::string subject = "table " + options.table.text();
+  const auto rows = sql.run(kTableQuery,
+                            {options.table.schema, options.table.name, options.columns.seq,
+                             options.columns.payload, options.columns.payload_bytes},
+                            "look at", subject, waiter);
+  if (!rows) return rows.error();
+  if (rows->empty()) return std::optional<TableFacts>();
+  TableFacts table;
+  table.oid = number<uint32_t>(rows->value("oid"));
+  table.partitioned = rows->truth("partitioned");
+  table.unlogged = rows->truth("unlogged");
+  table.may_select = rows->truth("may_select");
+  table.payload_size_checked = rows->truth("payload_size_checked");
+  table.sequence = rows->value("sequence");
+  const auto columns =
+      sql.run(kColumnsQuery, {rows->value("oid")}, "look at the columns of", subject, waiter);
+  if (!columns) return columns.error();
+  for (int row = 0; row < columns->count(); ++row) {
+    const auto text = [&](const char* name) { return columns->text(row, name).value_or(""); };
+    table.columns.push_back({text("attname"), text("type"), number<uint32_t>(text("base_type")),
+                             text("is_enum") == "t", text("attnotnull") == "t"});
+  }
+  return std::optional(std::move(table));
+}
+
+Result<std::optional<PublicationFacts>> read_publication(Connection& sql,
+                                                         const PostgresOptions& options,
+                                                         const Waiter& waiter) {
+  const auto rows =
+      sql.run(kPublicationQuery, {options.publication, options.table.schema, options.table.name},
+              "look at", "publication " + options.publication, waiter);
+  if (!rows) return rows.error();
+  if (rows->empty()) return std::optional<PublicationFacts>();
+  PublicationFacts publication;
+  publication.oid = number<uint32_t>(rows->value("oid"));
+  publication.all_tables = rows->truth("puballtables");
+  publication.has_table = rows->truth("has_table");
+  publication.inserts = rows->truth("pubinsert");
+  publication.updates = rows->truth("pubupdate");
+  publication.deletes = rows->truth("pubdelete");
+  publication.via_root = rows->truth("pubviaroot");
+  publication.has_filter = rows->truth("has_filter");
+  return std::optional(publication);
+}
+
+}  // namespace
+
+Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::string& slot,
+                                           const Waiter& waiter) {
+  const auto rows = sql.run(kSlotQuery, {slot}, "look at", "slot " + slot, waiter);
+  if (!rows) return rows.error();
+  if (rows->empty()) return std::optional<SlotFacts>();
+  SlotFacts facts;
+  facts.plugin = rows->value("plugin");
+  facts.database = rows->value("database");
+  facts.wal_status = rows->value("wal_status");
+  facts.lost_because = rows->value("lost_because");
+  facts.temporary = rows->truth("temporary");
+  facts.confirmed_flush = lsn(rows->value("confirmed_flush_lsn"));
+  facts.restart = lsn(rows->value("restart_lsn"));
+  if (const auto pid = rows->text(0, "active_pid")) facts.active_pid = number<int>(*pid);
+  if (const auto bytes = rows->text(0, "safe_wal_size")) {
+    facts.safe_wal_bytes = number<int64_t>(*bytes);
+  }
+  return std::optional(std::move(facts));
+}
+
+ProgressFacts progress_of(const Rows& rows) {
+  ProgressFacts progress;
+  progress.system_id = rows.value("system_id");
+  progress.timeline = number<uint32_t>(rows.value("timeline"));
+  progress.slot = rows.value("slot");
+  progress.end = lsn(rows.value("end_lsn"));
+  progress.commit = lsn(rows.value("commit_lsn"));
+  progress.ordinal = number<uint64_t>(rows.value("ordinal"));
+  progress.epoch = number<uint64_t>(rows.value("epoch"));
+  return progress;
+}
+
+Result<ServerFacts> read_server_facts(Connection& sql, const PostgresOptions& options,
+                                      const Waiter& waiter) {
+  ServerFacts facts;
+  const auto server = sql.run(kServerQuery, {}, "look at", "the server", waiter);
+  if (!server) return server.error();
+  fill_server(*server, facts);
+
+  auto table = read_table(sql, options, waiter);
+  if (!table) return table.error();
+  facts.table = std::move(*table);
+  auto publication = read_publication(sql, options, waiter);
+  if (!publication) return publication.error();
+  facts.publication = *publication;
+  auto slot = read_slot(sql, options.slot, waiter);
+  if (!slot) return slot.error();
+  facts.slot = std::move(*slot);
+
+  if (facts.progress_table == ProgressTable::usable) {
+    const auto progress = sql.run("select * from outbox.progress where pipeline = $1",
+                                  {options.pipeline}, "read", "outbox.progress", waiter);
+    if (!progress) return progress.error();
+    if (!progress->empty()) facts.progress = progress_of(*progress);
+  }
+  return facts;
+}
+
+}  // namespace outbox::postgres

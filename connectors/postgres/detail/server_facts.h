@@ -1,0 +1,103 @@
+#pragma once
+// ServerFacts: what Postgres says about itself, the role, the outbox table, the publication, the
+// slot and the saved progress, read by a handful of queries. findings.h judges them; a start and
+// `outbox doctor` read the same facts and so agree.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "connectors/postgres/detail/connection.h"
+#include "connectors/postgres/options.h"
+#include "relay/core/lsn.h"
+#include "relay/core/result.h"
+
+namespace outbox::postgres {
+
+struct TableColumn {
+  std::string name;
+  std::string type;  // as format_type prints it
+  uint32_t base_type = 0;
+  bool is_enum = false;
+  bool not_null = false;
+};
+
+struct TableFacts {
+  uint32_t oid = 0;
+  bool partitioned = false;
+  bool may_select = false;
+  bool payload_size_checked = false;  // some CHECK looks at a payload column
+  bool unlogged = false;
+  std::string sequence;  // of the seq column, "" if it has none
+  std::vector<TableColumn> columns;
+};
+
+struct PublicationFacts {
+  uint32_t oid = 0;
+  bool all_tables = false;
+  bool has_table = false;  // under the table's own name, which for a partitioned one means via root
+  bool inserts = false;
+  bool updates = false;
+  bool deletes = false;
+  bool via_root = false;
+  bool has_filter = false;
+};
+
+struct SlotFacts {
+  std::string plugin;
+  std::string database;
+  std::string wal_status;
+  std::string lost_because;  // Postgres 17 and later
+  std::optional<int64_t> safe_wal_bytes;
+  std::optional<int> active_pid;
+  core::Lsn confirmed_flush;
+  core::Lsn restart;
+  bool temporary = false;
+};
+
+/// One row of outbox.progress.
+struct ProgressFacts {
+  std::string system_id;
+  uint32_t timeline = 0;
+  std::string slot;
+  core::Lsn end;
+  core::Lsn commit;
+  uint64_t ordinal = 0;
+  uint64_t epoch = 0;
+};
+
+enum class ProgressTable : uint8_t { usable, missing, denied };
+
+struct ServerFacts {
+  int version = 0;  // 150018 is 15.18
+  bool in_recovery = false;
+  std::string database;
+  std::string user;
+  bool may_replicate = false;
+  bool may_create_publication = false;
+  std::string wal_level;
+  std::string synchronous_commit;             // what a session of this role starts with
+  bool others_commit_asynchronously = false;  // set for some role or database
+  int64_t max_slot_wal_keep_mb = -1;          // -1: unlimited
+  int slots_free = 0;
+  int walsenders_free = 0;
+  bool has_outbox_schema = false;  // outbox.create_publication exists
+  ProgressTable progress_table = ProgressTable::missing;
+
+  std::optional<TableFacts> table;
+  std::optional<PublicationFacts> publication;
+  std::optional<SlotFacts> slot;
+  std::optional<ProgressFacts> progress;
+};
+
+core::Result<ServerFacts> read_server_facts(Connection& sql, const PostgresOptions& options,
+                                            const Waiter& waiter);
+
+core::Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::string& slot,
+                                                 const Waiter& waiter);
+
+/// The first row, which has the columns of outbox.progress.
+ProgressFacts progress_of(const Rows& rows);
+
+}  // namespace outbox::postgres

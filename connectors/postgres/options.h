@@ -1,0 +1,50 @@
+#pragma once
+// What a Postgres source needs to know. Filled in from [source.<name>] by the wiring; a plain
+// value.
+
+#include <cstdint>
+#include <string>
+
+#include "relay/core/clock.h"
+
+namespace outbox::postgres {
+
+/// What the table's columns are called; the defaults are outbox.event's. `seq`, `headers` and one
+/// of the two payloads may be missing in the table, the others may not. An empty name means: none.
+struct ColumnNames {
+  std::string seq = "seq";
+  std::string id = "id";
+  std::string aggregate_type = "aggregate_type";
+  std::string aggregate_id = "aggregate_id";
+  std::string event_type = "event_type";
+  std::string payload = "payload";
+  std::string payload_bytes = "payload_bytes";
+  std::string headers = "headers";
+};
+
+struct TableName {
+  std::string schema = "outbox";
+  std::string name = "event";
+
+  std::string text() const { return schema + "." + name; }
+};
+
+struct PostgresOptions {
+  /// postgresql:// URL or key=value string for libpq, with its password: never printed.
+  std::string url;
+  /// Key of outbox.progress; also in application_name.
+  std::string pipeline;
+  std::string slot;
+  std::string publication;
+  TableName table;
+  ColumnNames columns;
+
+  /// How often the heartbeat writes a message into the WAL and reads the slot's state. It lets an
+  /// idle outbox's slot move and lag return to zero. Zero turns it off.
+  core::Duration heartbeat_interval = std::chrono::seconds(1);
+
+  /// Where reconnect delays draw their jitter from; tests fix it.
+  uint64_t jitter_seed = 0;
+};
+
+}  // namespace outbox::postgres

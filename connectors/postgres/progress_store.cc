@@ -1,0 +1,306 @@
+#include "connectors/postgres/progress_store.h"
+
+#include <algorithm>
+#include <array>
+
+#include "connectors/postgres/detail/session.h"
+#include "connectors/postgres/detail/sqlstate.h"
+#include "relay/core/assert.h"
+
+namespace outbox::postgres {
+namespace {
+
+using core::Error;
+using core::Health;
+using core::HealthState;
+using core::Interest;
+using core::Progress;
+using core::Result;
+
+// The server gives a statement up after 10 s (Connection::open); past this it is not there at all.
+constexpr core::Duration kAnswerMax = std::chrono::seconds(15);
+
+constexpr const char* kSaveName = "outbox_save";
+constexpr const char* kHeartbeatName = "outbox_heartbeat";
+constexpr const char* kSaveQuery =
+    "select outbox.progress_save($1, $2, $3, $4, $5, $6, $7, $8) as saved";
+
+Result<void> prepare(Connection& sql, const char* name, const std::string& query,
+                     const Waiter& waiter) {
+  const auto done =
+      sql.run("prepare " + std::string(name) + " as " + query, {}, "prepare", name, waiter);
+  if (!done) return done.error();
+  return {};
+}
+
+// Prepared with PREPARE, whose parameters are typed by use; the heartbeat's are fixed for a
+// session.
+Result<ConnectionHandle> connect(const PostgresOptions& options, const Waiter& waiter) {
+  auto sql = Connection::open(options.url, ConnectionKind::sql, application_name(options), waiter);
+  if (!sql) return sql.error();
+  if (const auto saved = prepare(*sql, kSaveName, kSaveQuery, waiter); !saved) return saved.error();
+  const auto parameters = heartbeat_parameters(*sql, options, waiter);
+  if (!parameters) return parameters.error();
+  std::string heartbeat = kHeartbeatQuery;
+  for (size_t i = 0; i < parameters->size(); ++i) {
+    const auto& parameter = (*parameters)[i];
+    const std::string text = parameter ? quote_literal(*parameter) : "null";
+    const std::string mark = "$" + std::to_string(i + 1);
+    for (size_t at = heartbeat.find(mark); at != std::string::npos; at = heartbeat.find(mark)) {
+      heartbeat.replace(at, mark.size(), text);
+    }
+  }
+  const auto prepared = prepare(*sql, kHeartbeatName, heartbeat, waiter);
+  if (!prepared) return prepared.error();
+  PQsetnonblocking(sql->handle(), 1);
+  return sql->release();
+}
+
+}  // namespace
+
+ProgressStore::ProgressStore(PostgresOptions options, std::shared_ptr<SharedSlot> shared)
+    : options_(std::move(options)),
+      shared_(std::move(shared)),
+      backoff_(options_.jitter_seed + 1) {}
+
+ProgressStore::~ProgressStore() = default;
+
+void ProgressStore::save(const Progress& progress, uint64_t epoch) {
+  OUTBOX_ASSERT(idle());
+  saving_ = Save{progress, epoch};
+}
+
+Result<std::optional<Progress>> ProgressStore::poll(core::Now now) {
+  std::optional<Progress> saved;
+  switch (state_) {
+    case State::waiting:
+      if (now.instant >= retry_at_) start_connecting();
+      return saved;
+    case State::connecting: {
+      const Result<void> done = finish_connecting(now);
+      if (!done) return done.error();
+      break;
+    }
+    case State::connected: {
+      Result<std::optional<Progress>> answer = read_answer(now);
+      if (!answer) return answer.error();
+      saved = *answer;
+      break;
+    }
+  }
+  if (state_ == State::connected && asked_ == Asked::nothing) ask(now);
+  return saved;
+}
+
+void ProgressStore::start_connecting() {
+  state_ = State::connecting;
+  worker_.start([options = options_](const Waiter& waiter) { return connect(options, waiter); });
+}
+
+Result<void> ProgressStore::finish_connecting(core::Now now) {
+  std::optional<Result<ConnectionHandle>> done = worker_.take();
+  if (!done) return {};
+  if (!*done) return failed(done->error(), now);
+  connection_ = std::move(**done);
+  state_ = State::connected;
+  reason_.clear();
+  asked_ = Asked::nothing;
+  flush_pending_ = false;
+  connected_at_ = heartbeat_at_ = now.instant;
+  if (ever_connected_) ++reconnects_;
+  ever_connected_ = true;
+  return {};
+}
+
+Result<void> ProgressStore::failed(const Error& error, core::Now now) {
+  // Before the source has its slot, its own start names what is wrong, in the better words.
+  const Trouble trouble = trouble_of(error.code);
+  if (error.fault == core::Fault::fatal && shared_->lease.held()) return error;
+  if (trouble == Trouble::server_stopping) shared_->server_is_stopping = true;
+  state_ = State::waiting;
+  reason_ = core::to_string(error);
+  retry_at_ = now.instant + backoff_.after_failure(trouble);
+  return {};
+}
+
+void ProgressStore::lose_connection(const std::string& why, core::Now now) {
+  connection_.reset();
+  asked_ = Asked::nothing;
+  state_ = State::waiting;
+  reason_ = "lost the connection that saves progress: " + why + "; connecting again";
+  retry_at_ = now.instant + backoff_.after_loss(now.instant - connected_at_);
+}
+
+void ProgressStore::ask(core::Now now) {
+  bool sent = true;
+  if (saving_) {
+    sent = send_save();
+    asked_ = Asked::save;
+  } else if (heartbeat_wanted() && now.instant >= heartbeat_at_) {
+    sent = send_heartbeat();
+    asked_ = Asked::heartbeat;
+    heartbeat_at_ = now.instant + options_.heartbeat_interval;
+  } else {
+    return;
+  }
+  asked_at_ = now.instant;
+  const int flushed = sent ? PQflush(connection_.get()) : -1;
+  flush_pending_ = flushed > 0;
+  if (flushed < 0) lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+}
+
+// Without the slot there is nothing to move and nothing to see.
+bool ProgressStore::heartbeat_wanted() const {
+  return options_.heartbeat_interval > core::Duration::zero() && shared_->lease.held();
+}
+
+bool ProgressStore::send_save() {
+  const Progress& progress = saving_->progress;
+  const std::array<std::string, 8> texts = {options_.pipeline,
+                                            std::to_string(saving_->epoch),
+                                            shared_->identity.system_id,
+                                            std::to_string(shared_->identity.timeline),
+                                            options_.slot,
+                                            core::to_string(core::Lsn{progress.boundary.major}),
+                                            core::to_string(core::Lsn{progress.settled.major}),
+                                            std::to_string(progress.settled.minor)};
+  std::array<const char*, 8> values;
+  std::transform(texts.begin(), texts.end(), values.begin(),
+                 [](const std::string& text) { return text.c_str(); });
+  return PQsendQueryPrepared(connection_.get(), kSaveName, static_cast<int>(values.size()),
+                             values.data(), nullptr, nullptr, 0) != 0;
+}
+
+bool ProgressStore::send_heartbeat() {
+  return PQsendQueryPrepared(connection_.get(), kHeartbeatName, 0, nullptr, nullptr, nullptr, 0) !=
+         0;
+}
+
+Result<std::optional<Progress>> ProgressStore::read_answer(core::Now now) {
+  std::optional<Progress> saved;
+  if (flush_pending_) flush_pending_ = PQflush(connection_.get()) > 0;
+  if (PQconsumeInput(connection_.get()) == 0) {
+    lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+    return saved;
+  }
+  while (asked_ != Asked::nothing && PQisBusy(connection_.get()) == 0) {
+    ResultHandle result(PQgetResult(connection_.get()));
+    if (result == nullptr) {
+      asked_ = Asked::nothing;
+      break;
+    }
+    Result<std::optional<Progress>> answer = on_answer(std::move(result), now);
+    if (!answer) return answer.error();
+    if (*answer) saved = *answer;
+  }
+  if (asked_ != Asked::nothing && now.instant - asked_at_ > kAnswerMax) {
+    lose_connection("no answer within 15 s", now);
+  }
+  return saved;
+}
+
+Result<std::optional<Progress>> ProgressStore::on_answer(ResultHandle result, core::Now now) {
+  std::optional<Progress> saved;
+  if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) {
+    const Error error =
+        error_of(result.get(), asked_ == Asked::save ? "save" : "send a heartbeat for",
+                 "pipeline " + options_.pipeline);
+    if (error.fault == core::Fault::fatal) return error;
+    lose_connection(core::to_string(error), now);
+    return saved;
+  }
+  const Rows rows(std::move(result));
+  if (asked_ == Asked::save) return on_saved(rows);
+  const Result<void> beaten = on_heartbeat(rows);
+  if (!beaten) return beaten.error();
+  return saved;
+}
+
+Result<std::optional<Progress>> ProgressStore::on_saved(const Rows& rows) {
+  OUTBOX_ASSERT(saving_.has_value());
+  if (!rows.truth("saved")) {
+    return Error{
+        core::Fault::fatal,
+        "FENCED",
+        "save the progress of",
+        "pipeline " + options_.pipeline,
+        "another relay took it over (our epoch is " + std::to_string(saving_->epoch) + ")",
+        "Nothing is lost. Run one relay a pipeline, or start this one again to wait behind "
+        "the other"};
+  }
+  ++saves_;
+  const Progress progress = saving_->progress;
+  saving_.reset();
+  return std::optional(progress);
+}
+
+Result<void> ProgressStore::on_heartbeat(const Rows& rows) {
+  const Result<Heartbeat> heartbeat = read_heartbeat(rows);
+  if (!heartbeat) return heartbeat.error();
+  facts_ = heartbeat->facts;
+  facts_.read_at = asked_at_;
+  shared_->lease.seen_from_outside(heartbeat->slot_active_pid, asked_at_);
+  return check_publication(heartbeat->publication);
+}
+
+Result<void> ProgressStore::check_publication(const PublicationMark& mark) {
+  const std::string name = "publication " + options_.publication;
+  const std::string again =
+      "Make it right, compare source and topic with `outbox verify`, and start again";
+  if (!mark.complete) {
+    return Error{core::Fault::fatal,
+                 "PUBLICATION_CHANGED",
+                 "watch",
+                 name,
+                 "it no longer publishes the inserts into " + options_.table.text() +
+                     "; rows committed from then on are not sent",
+                 again};
+  }
+  if (publication_ && *publication_ != mark) {
+    return Error{core::Fault::fatal,
+                 "PUBLICATION_CHANGED",
+                 "watch",
+                 name,
+                 "it was made anew while the relay was reading; rows committed in between were "
+                 "not sent",
+                 again};
+  }
+  publication_ = mark;
+  return {};
+}
+
+Interest ProgressStore::interest(core::Instant) const {
+  Interest interest;
+  switch (state_) {
+    case State::waiting:
+      interest.wake_at = retry_at_;
+      break;
+    case State::connecting:
+      interest.fd = worker_.fd();
+      break;
+    case State::connected:
+      interest.fd = PQsocket(connection_.get());
+      interest.writable = flush_pending_;
+      if (asked_ != Asked::nothing) {
+        interest.wake_at = asked_at_ + kAnswerMax;
+      } else if (heartbeat_wanted()) {
+        interest.wake_at = heartbeat_at_;
+      }
+  }
+  return interest;
+}
+
+Health ProgressStore::health() const {
+  switch (state_) {
+    case State::connected:
+      return {HealthState::ok, ""};
+    case State::waiting:
+      return {HealthState::waiting, reason_};
+    case State::connecting:
+      break;
+  }
+  return {ever_connected_ || !reason_.empty() ? HealthState::waiting : HealthState::starting,
+          reason_.empty() ? "connecting" : reason_};
+}
+
+}  // namespace outbox::postgres

@@ -1,0 +1,344 @@
+#include "connectors/postgres/wal_source.h"
+
+#include <poll.h>
+
+#include <algorithm>
+
+#include "connectors/postgres/detail/sqlstate.h"
+#include "connectors/postgres/detail/status_message.h"
+#include "relay/core/assert.h"
+
+namespace outbox::postgres {
+namespace {
+
+using core::Error;
+using core::Health;
+using core::HealthState;
+using core::Interest;
+using core::Result;
+using std::chrono::seconds;
+
+// Well below any sensible wal_sender_timeout (60 s by default).
+constexpr core::Duration kStatusInterval = seconds(1);
+constexpr core::Duration kAskAfterSilence = seconds(2);
+constexpr core::Duration kSilenceMax = seconds(10);
+// A heartbeat that saw our walsender this lately proves it alive: it decodes something that is not
+// for us, a huge transaction of other tables for example.
+constexpr core::Duration kSeenLately = seconds(5);
+constexpr core::Duration kCloseTimeout = seconds(1);
+constexpr size_t kNoticesMax = 32;
+constexpr int kReadsOfOneRecord = 2;
+
+bool readable(int fd) {
+  pollfd request{fd, POLLIN, 0};
+  return ::poll(&request, 1, 0) > 0;
+}
+
+}  // namespace
+
+WalSource::WalSource(PostgresOptions options, core::ChunkPool& pool,
+                     std::shared_ptr<SharedSlot> shared)
+    : options_(std::move(options)),
+      shared_(std::move(shared)),
+      reader_(options_.table, options_.columns, pool),
+      backoff_(options_.jitter_seed) {}
+
+WalSource::~WalSource() = default;
+
+Result<void> WalSource::poll(core::Batch& batch, std::span<const core::Credit> credit,
+                             core::Now now) {
+  OUTBOX_ASSERT(credit.size() == 1);
+  switch (state_) {
+    case State::waiting:
+      if (now.instant >= retry_at_) start_connecting();
+      return {};
+    case State::connecting:
+      return finish_connecting(now);
+    case State::streaming:
+      return stream(batch, credit[0], now);
+    case State::closed:
+      return {};
+  }
+  return {};
+}
+
+void WalSource::start_connecting() {
+  state_ = State::connecting;
+  worker_.start([request = SessionRequest{options_, held_, suspect_}, this](const Waiter& waiter) {
+    return start_session(request, phase_, waiter);
+  });
+}
+
+Result<void> WalSource::finish_connecting(core::Now now) {
+  std::optional<Result<Session>> done = worker_.take();
+  if (!done) return {};
+  if (!*done) return connecting_failed(done->error(), now);
+  begin_streaming(std::move(**done), now);
+  return {};
+}
+
+Result<void> WalSource::connecting_failed(const Error& error, core::Now now) {
+  if (error.fault == core::Fault::fatal) {
+    state_ = State::closed;
+    reason_ = core::to_string(error);
+    return error;
+  }
+  state_ = State::waiting;
+  reason_ = core::to_string(error);
+  retry_at_ = now.instant + backoff_.after_failure(trouble_of(error.code));
+  return {};
+}
+
+void WalSource::begin_streaming(Session session, core::Now now) {
+  if (held_) {
+    ++reconnects_;
+  } else {
+    resumed_ = session.saved;
+    reader_.resume_after(std::max(session.saved.boundary, session.saved.settled));
+    shared_->confirmed.value = session.saved.boundary.major;  // saved, so it may be told
+    held_ = SessionRequest::Held{session.identity, session.epoch};
+    shared_->identity = session.identity;
+  }
+  if (suspect_ != 0) reader_.clear_suspect(std::exchange(suspect_, 0));
+  for (Finding& notice : session.notices) {
+    if (notices_.size() < kNoticesMax) notices_.push_back(std::move(notice));
+  }
+  reader_.begin_session();
+  connection_ = std::move(session.replication);
+  encrypted_ = PQsslInUse(connection_.get()) != 0;
+  shared_->lease.acquired(session.walsender_pid, now.instant);
+  shared_->server_is_stopping = false;
+  state_ = State::streaming;
+  reason_.clear();
+  streaming_since_ = heard_at_ = asked_at_ = now.instant;
+  status_at_ = nap_until_ = now.instant;
+  had_credit_ = true;
+  more_at_hand_ = true;
+  flush_pending_ = false;
+}
+
+WalSource::Drained WalSource::lose_connection(const std::string& why, core::Now now) {
+  connection_.reset();
+  shared_->lease.lost();
+  state_ = State::waiting;
+  reason_ = "lost the replication connection: " + why + "; connecting again";
+  retry_at_ = now.instant + backoff_.after_loss(now.instant - streaming_since_);
+  return Drained::connection_lost;
+}
+
+Result<void> WalSource::stream(core::Batch& batch, core::Credit credit, core::Now now) {
+  if (std::exchange(shared_->server_is_stopping, false)) {
+    lose_connection("the server is shutting down", now);
+    return {};
+  }
+  const bool has_credit = credit.events > 0 && credit.bytes > 0;
+  if (has_credit && !had_credit_) heard_at_ = std::max(heard_at_, now.instant);
+  had_credit_ = has_credit;
+  if (has_credit && now.instant >= nap_until_) {
+    const uint64_t events_before = reader_.counters().events;
+    const Result<Drained> drained = drain(batch, credit, now);
+    if (!drained) {
+      state_ = State::closed;
+      reason_ = core::to_string(drained.error());
+      return drained.error();
+    }
+    if (*drained == Drained::connection_lost) return {};
+    after_drain(*drained, reader_.counters().events - events_before, now);
+  }
+  send_due_status(now);
+  return {};
+}
+
+Result<WalSource::Drained> WalSource::drain(core::Batch& batch, core::Credit credit,
+                                            core::Now now) {
+  const size_t first = batch.size();
+  size_t bytes = 0;
+  int fruitless_reads = 0;
+  while (batch.size() - first < credit.events && bytes < credit.bytes) {
+    char* buffer = nullptr;
+    const int size = PQgetCopyData(connection_.get(), &buffer, 1);
+    if (size < 0) return lose_connection(stream_error(), now);
+    if (size == 0) {
+      switch (read_socket(fruitless_reads)) {
+        case SocketRead::some:
+          continue;
+        case SocketRead::empty:
+          return Drained::socket_empty;
+        case SocketRead::lost:
+          return lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+      }
+    }
+    fruitless_reads = 0;
+    heard_at_ = now.instant;
+    CopyBuffer message(buffer, static_cast<size_t>(size), PQfreemem);
+    const size_t items_before = batch.size();
+    const Result<ReadStep> step = reader_.read(message, batch);
+    if (!step) return step.error();
+    if (batch.size() > items_before) bytes += static_cast<size_t>(size);
+    if (*step == ReadStep::suspect) {
+      suspect_ = reader_.suspect();
+      return lose_connection("to look up a table that may be a partition of the outbox", now);
+    }
+  }
+  return Drained::credit_used;
+}
+
+// Reads what the socket has into libpq's buffer, about 16 kB at a time. Over TLS a socket that has
+// nothing says little: OpenSSL may still hold the rest of a record, which two reads always bring
+// out.
+WalSource::SocketRead WalSource::read_socket(int& fruitless_reads) {
+  if (!readable(PQsocket(connection_.get()))) {
+    if (!encrypted_ || ++fruitless_reads > kReadsOfOneRecord) return SocketRead::empty;
+  }
+  return PQconsumeInput(connection_.get()) != 0 ? SocketRead::some : SocketRead::lost;
+}
+
+void WalSource::after_drain(Drained drained, uint64_t events, core::Now now) {
+  if (heard_at_ == now.instant) shared_->lease.heard(now.instant);
+  more_at_hand_ = drained == Drained::credit_used;
+  if (more_at_hand_) {
+    nap_.add(events);
+  } else {
+    nap_until_ = nap_.drained(now.instant, events);
+  }
+  note_truncates();
+}
+
+void WalSource::note_truncates() {
+  const uint64_t truncates = reader_.counters().truncates;
+  if (truncates == truncates_told_) return;
+  truncates_told_ = truncates;
+  notices_.push_back({Severity::warning, "OUTBOX_TRUNCATED",
+                      "table " + options_.table.text() +
+                          " was truncated: what was delivered stays delivered, but its rows can no "
+                          "longer be compared or delivered again",
+                      ""});
+  if (notices_.size() > kNoticesMax) notices_.erase(notices_.begin());
+}
+
+// The server's last words, if it had any.
+std::string WalSource::stream_error() {
+  if (PQisBusy(connection_.get()) == 0) {
+    const ResultHandle result(PQgetResult(connection_.get()));
+    if (result != nullptr && PQresultStatus(result.get()) == PGRES_FATAL_ERROR) {
+      return core::to_string(error_of(result.get(), "the server", "ended it"));
+    }
+  }
+  const std::string text = first_line(PQerrorMessage(connection_.get()));
+  return text.empty() ? "the server ended the stream" : text;
+}
+
+void WalSource::send_due_status(core::Now now) {
+  if (silent_too_long(now)) {
+    lose_connection("nothing was heard for 10 s", now);
+    return;
+  }
+  const bool ask = had_credit_ && now.instant - heard_at_ >= kAskAfterSilence &&
+                   now.instant - asked_at_ >= kAskAfterSilence;
+  if (reader_.take_reply_requested() || ask || now.instant >= status_at_) {
+    if (ask) asked_at_ = now.instant;
+    status_at_ = now.instant + kStatusInterval;
+    if (!send_status(ask, now) || (!had_credit_ && peer_is_gone())) {
+      lose_connection("the server closed it", now);
+    }
+    return;
+  }
+  if (flush_pending_) flush_pending_ = PQflush(connection_.get()) > 0;
+}
+
+bool WalSource::send_status(bool ask_reply, core::Now now) {
+  const StatusMessage message = status_message(std::max(reader_.received(), shared_->confirmed),
+                                               shared_->confirmed, now.wall, ask_reply);
+  // 0: libpq's buffer is full, because the server takes nothing; the next status says it all anew.
+  const int put =
+      PQputCopyData(connection_.get(), message.data(), static_cast<int>(message.size()));
+  if (put < 0) return false;
+  const int flushed = PQflush(connection_.get());
+  flush_pending_ = flushed > 0;
+  return flushed >= 0;
+}
+
+// Without credit nothing is read, so silence says nothing; the kernel's keepalives watch then.
+bool WalSource::silent_too_long(core::Now now) const {
+  return had_credit_ && now.instant - heard_at_ >= kSilenceMax &&
+         now.instant - shared_->lease.seen_at() >= kSeenLately;
+}
+
+// A closed connection whose last data is still unread looks readable like any other.
+bool WalSource::peer_is_gone() const {
+  pollfd request{PQsocket(connection_.get()), POLLRDHUP, 0};
+  return ::poll(&request, 1, 0) > 0 && (request.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+void WalSource::confirm(const core::Settled& settled) {
+  shared_->confirmed.value = std::max(shared_->confirmed.value, settled.low.major);
+}
+
+core::Lease WalSource::lease() const { return {held_ ? held_->epoch : 0, shared_->lease.until()}; }
+
+Interest WalSource::interest(core::Instant now) const {
+  Interest interest;
+  switch (state_) {
+    case State::waiting:
+      interest.wake_at = retry_at_;
+      break;
+    case State::connecting:
+      interest.fd = worker_.fd();
+      break;
+    case State::streaming:
+      interest.wake_at = more_at_hand_ && had_credit_ ? now : status_at_;
+      interest.writable = flush_pending_;
+      interest.readable = had_credit_;
+      if (had_credit_ || flush_pending_) interest.fd = PQsocket(connection_.get());
+      interest.not_before = nap_until_;
+      break;
+    case State::closed:
+      break;
+  }
+  return interest;
+}
+
+Health WalSource::health() const {
+  switch (state_) {
+    case State::streaming:
+      return {HealthState::ok, ""};
+    case State::closed:
+      return {HealthState::stopped, reason_};
+    case State::waiting:
+      return {held_ || !reason_.empty() ? HealthState::waiting : HealthState::starting, reason_};
+    case State::connecting:
+      break;
+  }
+  const std::string phase = phase_.get();
+  if (held_ || !reason_.empty()) return {HealthState::waiting, reason_.empty() ? phase : reason_};
+  return {HealthState::starting, phase};
+}
+
+std::vector<Finding> WalSource::take_notices() { return std::exchange(notices_, {}); }
+
+void WalSource::close(core::Now now) {
+  if (state_ == State::streaming) {
+    PGconn* connection = connection_.get();
+    PQsetnonblocking(connection, 0);
+    if (send_status(false, now) && PQputCopyEnd(connection, nullptr) > 0) await_end_of_stream();
+    connection_.reset();
+  }
+  shared_->lease.lost();
+  state_ = State::closed;
+}
+
+// The server answers CopyDone with its own once it has read everything before, our status included.
+void WalSource::await_end_of_stream() {
+  const core::Instant deadline = std::chrono::steady_clock::now() + kCloseTimeout;
+  const EventFd never;
+  const Waiter waiter(never);
+  while (waiter.wait(PQsocket(connection_.get()), POLLIN, deadline) == Wait::ready) {
+    if (PQconsumeInput(connection_.get()) == 0) return;
+    char* buffer = nullptr;
+    int size = 0;
+    while ((size = PQgetCopyData(connection_.get(), &buffer, 1)) > 0) PQfreemem(buffer);
+    if (size < 0) return;
+  }
+}
+
+}  // namespace outbox::postgres
