@@ -1,43 +1,69 @@
 #include "relay/app/snapshot.h"
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
+#include "relay/core/assert.h"
+
 namespace outbox::app {
+namespace {
 
-uint64_t PipelineSnapshot::delivered() const {
-  uint64_t sum = 0;
-  for (const RouteSnapshot& route : routes) sum += route.counters.delivered;
-  return sum;
+uint64_t sum(const std::vector<RouteSnapshot>& routes, uint64_t RouteSnapshot::*counter) {
+  return std::accumulate(
+      routes.begin(), routes.end(), uint64_t{0},
+      [counter](uint64_t total, const RouteSnapshot& route) { return total + route.*counter; });
 }
 
+}  // namespace
+
+uint64_t PipelineSnapshot::delivered() const { return sum(routes, &RouteSnapshot::delivered); }
 uint64_t PipelineSnapshot::dead_lettered() const {
-  uint64_t sum = 0;
-  for (const RouteSnapshot& route : routes) sum += route.counters.dead_lettered;
-  return sum;
+  return sum(routes, &RouteSnapshot::dead_lettered);
+}
+uint64_t PipelineSnapshot::skipped() const { return sum(routes, &RouteSnapshot::skipped); }
+
+SnapshotBoard::SnapshotBoard(const std::vector<std::string>& pipelines, core::Instant now) {
+  show(pipelines, now);
 }
 
-uint64_t PipelineSnapshot::skipped() const {
-  uint64_t sum = 0;
-  for (const RouteSnapshot& route : routes) sum += route.counters.skipped;
-  return sum;
+void SnapshotBoard::show(const std::vector<std::string>& pipelines, core::Instant now) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Entry> shown;
+  for (const std::string& name : pipelines) {
+    const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+      return entry.snapshot.name == name;
+    });
+    if (known != entries_.end()) {
+      shown.push_back(std::move(*known));
+      continue;
+    }
+    Entry& entry = shown.emplace_back();
+    entry.snapshot.name = name;
+    entry.snapshot.reason = "the pipeline is being set up";
+    entry.snapshot.ticked_at = now;
+  }
+  entries_ = std::move(shown);
 }
 
 void SnapshotBoard::publish(PipelineSnapshot snapshot) {
-  auto copy = std::make_shared<const PipelineSnapshot>(std::move(snapshot));
+  const uint64_t settled = snapshot.delivered() + snapshot.dead_lettered() + snapshot.skipped();
   const std::lock_guard lock(mutex_);
-  newest_[copy->name] = std::move(copy);
+  for (Entry& entry : entries_) {
+    if (entry.snapshot.name != snapshot.name) continue;
+    entry.trend.add(snapshot.ticked_at, settled, snapshot.taken_bytes, snapshot.lag.events);
+    std::swap(entry.snapshot, snapshot);  // the old one is freed behind the lock
+    return;
+  }
+  OUTBOX_ASSERT(!"only pipelines that are shown publish");
 }
 
-std::vector<std::shared_ptr<const PipelineSnapshot>> SnapshotBoard::read() const {
+std::vector<PipelineView> SnapshotBoard::read() const {
+  std::vector<PipelineView> views;
   const std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<const PipelineSnapshot>> all;
-  for (const auto& [name, snapshot] : newest_) all.push_back(snapshot);
-  return all;
-}
-
-void SnapshotBoard::remove(const std::string& name) {
-  const std::lock_guard lock(mutex_);
-  newest_.erase(name);
+  views.reserve(entries_.size());
+  for (const Entry& entry : entries_) views.push_back({entry.snapshot, entry.trend.reading()});
+  return views;
 }
 
 }  // namespace outbox::app

@@ -1,74 +1,114 @@
 #pragma once
-// PipelineSnapshot: what a pipeline says of itself, copied out of its thread for metrics, status
-// and health. SnapshotBoard: where the pipelines' threads leave their newest copy and the admin
-// server takes it.
+// Snapshot: what a pipeline shows of itself, and the board where it hangs it up.
+//
+// A pipeline's thread publishes a copy of its numbers every 50-100 ms (and at least once a second
+// when nothing happens: /healthz takes an old one for a dead loop). The admin thread reads copies.
+// Neither waits for the other for longer than a copy takes, so a slow scrape never holds the data
+// path.
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "relay/app/pipeline_parts.h"
+#include "relay/app/trend.h"
 #include "relay/core/clock.h"
 #include "relay/core/health.h"
-#include "relay/flow/pipeline.h"
+#include "relay/core/outcome.h"
+#include "relay/flow/histogram.h"
 
 namespace outbox::app {
 
 struct RouteSnapshot {
   std::string name;
-  std::string topic;
-  flow::RouteCounters counters;
+  uint64_t delivered = 0;
+  uint64_t dead_lettered = 0;
+  uint64_t skipped = 0;
+  flow::LatencyHistogram commit_to_acknowledged;
+};
+
+/// How far behind a pipeline is. Absent: not known yet. Zero, not old, when idle.
+struct Lag {
+  std::optional<double> seconds;  // since the commit of the oldest event that is not settled
+  std::optional<uint64_t> events;
+  std::optional<uint64_t> wal_bytes;  // the server's insert position minus what is confirmed
+};
+
+/// What the source last read about its replication slot.
+struct SlotSnapshot {
+  std::optional<uint64_t> retained_bytes;      // WAL that the slot keeps on the server
+  std::optional<int64_t> safe_wal_size_bytes;  // what may still be written before the slot is lost;
+                                               // absent: no max_slot_wal_keep_size
+};
+
+struct RefusalSnapshot {
+  core::Cause cause;
+  std::string position;
 };
 
 struct PipelineSnapshot {
   std::string name;
-  std::string source;
-  std::string sink;
-  core::Health health;  // state, and why it is not ok
-  core::Instant at;     // when this copy was made: the loop's tick
-  core::WallTime started_at;
+  core::HealthState state = core::HealthState::starting;
+  std::string reason;  // empty when ok, else what is awaited and what to do
+  Lag lag;
+  SlotSnapshot slot;
 
-  uint64_t taken = 0;
-  uint64_t returned = 0;
-  uint64_t retried = 0;
-  uint64_t saves = 0;
   std::vector<RouteSnapshot> routes;
-  std::optional<flow::Refusal> newest_refusal;
+  uint64_t taken = 0;        // events from the source
+  uint64_t taken_bytes = 0;  // their bytes
+  uint64_t returned = 0;     // deliveries that came back without effect
+  uint64_t retried = 0;      // failed deliveries that were tried again
+  uint64_t saves = 0;        // of progress
+  uint64_t reconnects = 0;   // of the source
+  uint64_t producer_rebuilds = 0;
+  std::optional<RefusalSnapshot> newest_refusal;
 
-  size_t open_events = 0;
-  size_t open_bytes = 0;
+  size_t window_events = 0;
+  size_t window_events_max = 0;
+  size_t window_bytes = 0;
+  size_t window_bytes_max = 0;
+
   uint64_t epoch = 0;
-  std::string confirmed_position;  // as the source prints it; empty before the first
-
-  /// Seconds since the oldest unsettled event was committed; 0 when nothing is open and the last
-  /// heartbeat is confirmed.
-  double lag_seconds = 0;
-  /// Sequence value at the last heartbeat minus the highest settled; absent before the first
-  /// heartbeat.
-  std::optional<uint64_t> lag_events;
-  SourceGauges source_gauges;
+  std::string confirmed;      // how far the source is confirmed, as the source prints positions
+  core::Instant ticked_at{};  // when the loop last went round
 
   uint64_t delivered() const;
   uint64_t dead_lettered() const;
   uint64_t skipped() const;
 };
 
-/// Thread-safe. Copies are handed over whole, so a reader never sees half of one.
+/// A snapshot with what only several of them together can tell.
+struct PipelineView {
+  PipelineSnapshot snapshot;
+  TrendReading trend;
+};
+
 class SnapshotBoard {
  public:
+  /// All pipelines by name; each reads as `starting` until it publishes. `now` counts as their
+  /// tick.
+  SnapshotBoard(const std::vector<std::string>& pipelines, core::Instant now);
+  SnapshotBoard(const SnapshotBoard&) = delete;
+  SnapshotBoard& operator=(const SnapshotBoard&) = delete;
+
+  /// From now on these are the pipelines: a reload may bring new ones and take others away.
+  void show(const std::vector<std::string>& pipelines, core::Instant now);
+
+  /// From any pipeline's thread, for a name that was given to the constructor or to show().
   void publish(PipelineSnapshot snapshot);
-  /// In the order of the names.
-  std::vector<std::shared_ptr<const PipelineSnapshot>> read() const;
-  /// Takes a pipeline off the board, after a reload without it.
-  void remove(const std::string& name);
+
+  /// From any thread; in the order given.
+  std::vector<PipelineView> read() const;
 
  private:
+  struct Entry {
+    PipelineSnapshot snapshot;
+    Trend trend;
+  };
   mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<const PipelineSnapshot>> newest_;  // guarded by mutex_
+  std::vector<Entry> entries_;  // guarded by mutex_
 };
 
 }  // namespace outbox::app

@@ -38,7 +38,7 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
 
   const Error& error() const {
-    OUTBOX_ASSERT(!ok());
+    OUTBOX_ASSERT(state_.index() == 1);
     return *std::get_if<1>(&state_);
   }
 
@@ -55,7 +55,7 @@ class [[nodiscard]] Result<void> {
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
   const Error& error() const {
-    OUTBOX_ASSERT(!ok());
+    OUTBOX_ASSERT(state_.index() == 1);
     return *std::get_if<1>(&state_);
   }
 

@@ -1,0 +1,225 @@
+#include "outbox-schema/migrate.h"
+
+#include <algorithm>
+#include <pqxx/pqxx>
+#include <utility>
+
+#include "outbox-schema/target.h"
+
+namespace outbox::schema {
+namespace {
+
+// The text 'outbox' read as a number; V001 takes the same lock.
+constexpr const char* kTakeLock = "select pg_advisory_xact_lock(122550254464888)";
+
+/// Hands the server's warnings on and keeps its notices ("... already exists, skipping") away.
+class WarningsOnly : public pqxx::errorhandler {
+ public:
+  WarningsOnly(pqxx::connection_base& connection,
+               const std::function<void(const std::string&)>& warn)
+      : pqxx::errorhandler(connection), warn_(warn) {}
+
+  bool operator()(const char message[]) noexcept override {
+    try {
+      std::string text(message);
+      while (!text.empty() && text.back() == '\n') text.pop_back();
+      if (text.starts_with("WARNING")) warn_(text);
+    } catch (const std::exception&) {
+      // A warning that cannot be shown must not end a migration.
+    }
+    return true;
+  }
+
+ private:
+  const std::function<void(const std::string&)>& warn_;
+};
+
+std::string first_line(const std::string& text) {
+  std::string line = text.substr(0, text.find('\n'));
+  constexpr std::string_view kPrefix = "ERROR:  ";
+  if (line.starts_with(kPrefix)) line.erase(0, kPrefix.size());
+  return line;
+}
+
+std::string hint_in(const std::string& text) {
+  constexpr std::string_view kHint = "HINT:  ";
+  const size_t at = text.find(kHint);
+  return at == std::string::npos ? "" : first_line(text.substr(at + kHint.size()));
+}
+
+/// What the server refused, in our words. Nothing of the transaction stays.
+core::Error from_sql_error(const pqxx::sql_error& error, const std::string& op,
+                           const std::string& subject) {
+  const std::string text = error.what();
+  core::Error result{core::Fault::fatal, error.sqlstate(), op, subject,
+                     first_line(text),   hint_in(text)};
+  if (error.sqlstate() == "55P03") {
+    result.fault = core::Fault::retry;
+    result.hint =
+        "Somebody else holds a lock on the outbox tables, or migrates them. See "
+        "pg_stat_activity, then run this again";
+  } else if (error.sqlstate() == "42501" && result.hint.empty()) {
+    result.hint = "Run it as a superuser, or as a role with CREATEROLE and CREATE on the database";
+  }
+  return result;
+}
+
+/// Runs `work` with a connection; every exception of the library ends here.
+template <typename T>
+core::Result<T> with_connection(const std::string& url, const std::string& op,
+                                const std::function<core::Result<T>(pqxx::connection&)>& work) {
+  const auto target = describe_target(url);
+  if (!target) return target.error();
+  const auto shown = [&](const std::exception& error) {
+    std::string text = without_secrets(error.what(), url, *target);
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+    while (!text.empty() && text.back() == ' ') text.pop_back();
+    return text;
+  };
+  try {
+    pqxx::connection connection(url);
+    return work(connection);
+  } catch (const pqxx::in_doubt_error& error) {
+    return core::Error{core::Fault::unknown,
+                       "COMMIT_IN_DOUBT",
+                       op,
+                       target->shown,
+                       shown(error),
+                       "Ask with \"outbox schema status\"; \"apply\" may be run again"};
+  } catch (const pqxx::broken_connection& error) {
+    return core::Error{core::Fault::retry,
+                       "UNREACHABLE",
+                       op,
+                       target->shown,
+                       shown(error),
+                       "Check that the server runs and that URL, user and password are right"};
+  } catch (const pqxx::sql_error& error) {
+    return from_sql_error(error, op, target->shown);
+  } catch (const std::exception& error) {
+    return core::Error{core::Fault::fatal, "CLIENT", op, target->shown, shown(error), ""};
+  }
+}
+
+std::vector<MigrationStatus> read_applied(pqxx::work& transaction) {
+  std::vector<MigrationStatus> applied;
+  const auto there = transaction.exec1("select to_regclass('outbox.schema_migration') is not null");
+  if (!there[0].as<bool>()) return applied;
+  const auto rows = transaction.exec(
+      "select version, name, checksum, to_char(applied_at at time zone 'UTC', "
+      "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), applied_by from outbox.schema_migration order by "
+      "version");
+  for (const auto& row : rows) {
+    applied.push_back({row[0].as<int>(), row[1].as<std::string>(), row[2].as<std::string>(),
+                       State::unknown, row[3].as<std::string>(), row[4].as<std::string>()});
+  }
+  return applied;
+}
+
+std::vector<MigrationStatus> compare(std::vector<MigrationStatus> all,
+                                     std::span<const Migration> migrations) {
+  for (const Migration& migration : migrations) {
+    const auto row = std::find_if(all.begin(), all.end(), [&](const MigrationStatus& one) {
+      return one.version == migration.version;
+    });
+    if (row == all.end()) {
+      all.push_back({migration.version, std::string(migration.name),
+                     std::string(migration.checksum), State::pending, "", ""});
+    } else {
+      row->state = row->checksum == migration.checksum ? State::applied : State::changed;
+      row->checksum = migration.checksum;
+    }
+  }
+  std::sort(all.begin(), all.end(), [](const MigrationStatus& a, const MigrationStatus& b) {
+    return a.version < b.version;
+  });
+  return all;
+}
+
+/// One migration in one transaction; false when it was there already.
+core::Result<bool> apply_one(pqxx::connection& connection, const Migration& migration,
+                             const ApplyOptions& options, std::span<const Migration> migrations) {
+  pqxx::work transaction(connection);
+  transaction.exec("set local lock_timeout = " + std::to_string(options.lock_timeout.count()));
+  transaction.exec(kTakeLock);
+  const auto found = compare(read_applied(transaction), migrations);
+  if (const auto may = appliable(found); !may) return may.error();
+  const bool pending = std::any_of(found.begin(), found.end(), [&](const MigrationStatus& one) {
+    return one.version == migration.version && one.state == State::pending;
+  });
+  if (!pending) return false;
+  options.begin(migration);
+  transaction.exec(std::string(migration.sql));
+  transaction.exec_params(
+      "insert into outbox.schema_migration (version, name, checksum) values ($1, $2, $3)",
+      migration.version, std::string(migration.name), std::string(migration.checksum));
+  transaction.commit();
+  return true;
+}
+
+core::Error refusal(std::string code, const MigrationStatus& one, std::string detail,
+                    std::string hint) {
+  return core::Error{core::Fault::reject, std::move(code),
+                     "migrate",           "V" + std::to_string(one.version) + " (" + one.name + ")",
+                     std::move(detail),   std::move(hint)};
+}
+
+}  // namespace
+
+const char* to_string(State state) {
+  switch (state) {
+    case State::pending:
+      return "pending";
+    case State::applied:
+      return "applied";
+    case State::changed:
+      return "changed";
+    case State::unknown:
+      return "unknown";
+  }
+  return "?";
+}
+
+core::Result<std::vector<MigrationStatus>> status(const std::string& url,
+                                                  std::span<const Migration> migrations) {
+  return with_connection<std::vector<MigrationStatus>>(
+      url, "read the schema of",
+      [&](pqxx::connection& connection) -> core::Result<std::vector<MigrationStatus>> {
+        pqxx::work transaction(connection);
+        transaction.exec("set transaction read only");
+        return compare(read_applied(transaction), migrations);
+      });
+}
+
+core::Result<void> appliable(const std::vector<MigrationStatus>& found) {
+  for (const MigrationStatus& one : found) {
+    if (one.state == State::changed) {
+      return refusal("CHECKSUM", one,
+                     "what was applied here is not the file that this binary carries",
+                     "Find out who changed it; use the release that applied it, or compare with "
+                     "\"outbox schema print\". Nothing was touched");
+    }
+    if (one.state == State::unknown) {
+      return refusal("NEWER", one, "this binary does not know it",
+                     "A newer release migrated this database; use that one. Nothing was touched");
+    }
+  }
+  return {};
+}
+
+core::Result<size_t> apply(const std::string& url, const ApplyOptions& options,
+                           std::span<const Migration> migrations) {
+  return with_connection<size_t>(
+      url, "migrate", [&](pqxx::connection& connection) -> core::Result<size_t> {
+        const WarningsOnly warnings(connection, options.warn);
+        size_t ran = 0;
+        for (const Migration& migration : migrations) {
+          const auto done = apply_one(connection, migration, options, migrations);
+          if (!done) return done.error();
+          ran += *done ? 1 : 0;
+        }
+        return ran;
+      });
+}
+
+}  // namespace outbox::schema

@@ -1,0 +1,48 @@
+#pragma once
+// CommandLine: what a person typed, understood. Pure: reads no file, starts nothing.
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "relay/app/exit_code.h"
+#include "relay/app/log/log.h"
+
+namespace outbox::app {
+
+enum class Verb {
+  run,
+  check,
+  doctor,
+  status,
+  schema_print,
+  schema_plan,
+  schema_apply,
+  schema_status,
+};
+
+enum class OutputFormat { text, json, jsonl };
+
+struct CommandLine {
+  Verb verb = Verb::run;
+  std::string config_file;  // empty where optional and not given
+  OutputFormat output = OutputFormat::text;
+  LogSettings log;
+
+  std::string database;  // of `schema`; may hold a password
+  std::string source;    // of `schema`: which source of the config
+  unsigned lock_timeout_ms = 10'000;
+
+  bool watch = false;  // of `status`
+};
+
+/// Something to print instead of running a command: help, the version, or what is wrong.
+struct Reply {
+  std::string text;
+  ExitCode exit = ExitCode::ok;  // ok: for stdout; usage: for stderr
+};
+
+/// `arguments` without the program's name.
+std::variant<CommandLine, Reply> parse_command_line(const std::vector<std::string>& arguments);
+
+}  // namespace outbox::app

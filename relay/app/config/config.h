@@ -1,0 +1,80 @@
+#pragma once
+// Config: what a config file says, checked and with every default filled in. relay/docs/config.md
+// explains each key to users; this is the same for the program.
+//
+// Made by load_config() (load.h) only, so a Config that exists is valid: names are unique and
+// legal, every reference has its target, every number is within its bounds.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "relay/app/secret.h"
+#include "relay/core/limits.h"
+#include "relay/flow/router.h"
+
+namespace outbox::app {
+
+/// Where the admin server listens. `host` is an IP address.
+struct ListenAddress {
+  std::string host = "127.0.0.1";
+  uint16_t port = 9187;
+  bool operator==(const ListenAddress&) const = default;
+};
+
+struct AdminConfig {
+  ListenAddress listen;
+  Secret token;  // empty: none asked for; only on loopback
+  bool operator==(const AdminConfig&) const = default;
+};
+
+/// A Postgres database that is read through its WAL.
+struct SourceConfig {
+  std::string name;
+  Secret url;               // as libpq takes it
+  std::string slot;         // default outbox_<name>
+  std::string publication;  // default: as the slot
+  std::string table_schema = "outbox";
+  std::string table_name = "event";
+
+  /// How often a heartbeat goes into the WAL, so that lag is true when nobody writes. 0: never.
+  std::chrono::milliseconds heartbeat{1000};
+  bool operator==(const SourceConfig&) const = default;
+};
+
+/// A Kafka cluster.
+struct SinkConfig {
+  std::string name;
+  std::string bootstrap_servers;
+  std::map<std::string, Secret> properties;  // for librdkafka, as they are
+  bool operator==(const SinkConfig&) const = default;
+};
+
+struct PipelineConfig {
+  std::string name;
+  std::string source;
+  std::string sink;
+  std::vector<flow::Route> routes;  // never empty: without any in the file, the default route
+
+  size_t window_events = core::kWindowCells;  // a power of two: what the file says is rounded up
+  size_t window_bytes = core::kWindowBytes;
+  /// How long SIGTERM waits for what is under way.
+  std::chrono::milliseconds drain_timeout{10'000};
+  bool operator==(const PipelineConfig&) const = default;
+};
+
+struct Config {
+  std::string file;  // as it was named, for messages
+  AdminConfig admin;
+  std::vector<SourceConfig> sources;  // in the order of the file, as all lists
+  std::vector<SinkConfig> sinks;
+  std::vector<PipelineConfig> pipelines;
+
+  const SourceConfig& source_of(const PipelineConfig& pipeline) const;
+  const SinkConfig& sink_of(const PipelineConfig& pipeline) const;
+};
+
+}  // namespace outbox::app

@@ -1,0 +1,128 @@
+#include <algorithm>
+#include <bit>
+#include <string_view>
+
+#include "relay/app/config/sections.h"
+
+namespace outbox::app {
+namespace {
+
+constexpr std::string_view kPlaceholder = "${aggregate_type}";
+constexpr std::string_view kDeadLetterSuffix = ".dead-letter";
+
+/// A topic must leave room for the name of its dead-letter topic.
+void check_topic(const Text& topic, const std::string& title, LoadContext& context) {
+  std::string sample = topic.value;
+  for (size_t at = sample.find(kPlaceholder); at != std::string::npos;
+       at = sample.find(kPlaceholder)) {
+    sample.replace(at, kPlaceholder.size(), "x");
+  }
+  constexpr size_t kLengthMax = core::kTopicNameMax - kDeadLetterSuffix.size();
+  if (sample.size() > kLengthMax) {
+    context.note(topic.place,
+                 "\"topic\" in " + title + " has " + std::to_string(sample.size()) + " characters",
+                 "A topic has at most 249, and .dead-letter must fit behind it: use at most " +
+                     std::to_string(kLengthMax) + ".");
+  } else if (!flow::legal_topic_name(sample)) {
+    context.note(
+        topic.place,
+        "topic = " + quoted(topic.shown) + " in " + title + " is not a name that Kafka takes",
+        "Letters, digits, \".\", \"_\" and \"-\" only, and neither \".\" nor \"..\".");
+  }
+}
+
+void read_match(TableReader& reader, flow::Route& route) {
+  const Node* match = reader.table("match");
+  if (match == nullptr) return;
+  TableReader fields(*match, match->place, "match of " + reader.title(), reader.context());
+  const auto read = [&](const std::string& key) -> std::optional<std::string> {
+    const auto text = fields.text(key, Presence::optional, "\"order\"");
+    if (!text) return std::nullopt;
+    if (text->value.empty()) {
+      reader.context().note(text->place, "\"" + key + "\" in " + fields.title() + " is empty",
+                            "No event has an empty one. Leave the key out to match every event.");
+    }
+    return text->value;
+  };
+  route.aggregate_type = read("aggregate_type");
+  route.event_type = read("event_type");
+  fields.later({"header", "region"});
+  fields.finish();
+}
+
+flow::Route read_route(const Node& table, const std::string& title, LoadContext& context) {
+  flow::Route route;
+  TableReader reader(table, table.place, title, context);
+  read_match(reader, route);
+  if (const auto topic =
+          reader.text("topic", Presence::required, "\"order.events\"", Placeholders::per_event)) {
+    check_topic(*topic, title, context);
+    route.topic = topic->value;
+  }
+  const std::string on_failure =
+      reader.choice("on_failure", {"dead-letter", "skip"}, {"hold", "park"}, "dead-letter");
+  route.on_failure = on_failure == "skip" ? flow::OnFailure::skip : flow::OnFailure::dead_letter;
+  reader.choice("format", {"plain"}, {"cloudevents", "debezium"}, "plain");
+  route.name = route.topic;
+  reader.later({"key", "regions", "hold_memory_ms", "harmless_repeat", "endpoint"});
+  reader.finish();
+  return route;
+}
+
+/// A route's name labels its metrics, so two routes to one topic need two names.
+void make_names_unique(std::vector<flow::Route>& routes) {
+  for (size_t i = 0; i < routes.size(); ++i) {
+    const auto same =
+        std::count_if(routes.begin(), routes.begin() + static_cast<ptrdiff_t>(i),
+                      [&](const flow::Route& r) { return r.topic == routes[i].topic; });
+    if (same > 0) routes[i].name += '#' + std::to_string(same + 1);
+  }
+}
+
+void read_routes(TableReader& reader, PlacedPipeline& placed) {
+  const Node* routes = reader.tables("route");
+  if (routes == nullptr || routes->items.empty()) {
+    placed.config.routes.push_back(flow::default_route());
+    return;
+  }
+  for (size_t i = 0; i < routes->items.size(); ++i) {
+    const std::string title = "[[pipeline.route]] " + std::to_string(i + 1) +
+                              (placed.name.shown.empty() ? "" : " of " + placed.name.shown);
+    placed.config.routes.push_back(read_route(routes->items[i], title, reader.context()));
+    placed.route_places.push_back(routes->items[i].place);
+  }
+  make_names_unique(placed.config.routes);
+}
+
+}  // namespace
+
+PlacedPipeline read_pipeline(const Node& table, LoadContext& context) {
+  PlacedPipeline placed;
+  placed.place = table.place;
+  PipelineConfig& pipeline = placed.config;
+  TableReader reader(table, table.place, "[[pipeline]]", context);
+  const auto read_name = [&](const std::string& key, const std::string& example) {
+    return reader.text(key, Presence::required, example).value_or(Text{"", "", table.place});
+  };
+  placed.name = read_name("name", "\"orders\"");
+  placed.source = read_name("source", "\"shop\"");
+  placed.sink = read_name("sink", "\"kafka\"");
+  pipeline.name = placed.name.value;
+  pipeline.source = placed.source.value;
+  pipeline.sink = placed.sink.value;
+  if (!pipeline.name.empty()) {
+    check_name(pipeline.name, "[[pipeline]]", placed.name.place, context);
+  }
+  read_routes(reader, placed);
+  pipeline.window_events = std::bit_ceil(static_cast<size_t>(
+      reader.integer("window_events", 64, 1 << 20, int64_t{core::kWindowCells})));
+  pipeline.window_bytes = static_cast<size_t>(
+      reader.integer("window_bytes", 64 * 1024, int64_t{1} << 30, int64_t{core::kWindowBytes}));
+  pipeline.drain_timeout =
+      std::chrono::milliseconds(reader.integer("drain_timeout_ms", 0, 600'000, 10'000));
+  reader.later({"lease", "schedule", "regions", "hold_memory_ms", "replay"});
+  reader.finish();
+  return placed;
+}
+
+}  // namespace outbox::app

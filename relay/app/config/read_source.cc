@@ -1,0 +1,122 @@
+#include <algorithm>
+#include <string_view>
+
+#include "relay/app/config/sections.h"
+
+namespace outbox::app {
+namespace {
+
+// NAMEDATALEN - 1: Postgres cuts longer names, and two of them may then be one.
+constexpr size_t kIdentifierBytesMax = 63;
+
+bool slot_name(std::string_view name) {
+  return !name.empty() && name.size() <= kIdentifierBytesMax &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+         });
+}
+
+bool identifier(std::string_view name) {
+  return !name.empty() && name.size() <= kIdentifierBytesMax &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           const auto byte = static_cast<unsigned char>(c);
+           return byte > 0x20 && byte != 0x7f && c != '"' && c != '\'' && c != '.';
+         });
+}
+
+std::string default_slot(const std::string& source) {
+  std::string slot = "outbox_";
+  for (const char c : source) {
+    if (c >= 'A' && c <= 'Z') {
+      slot += static_cast<char>(c - 'A' + 'a');
+    } else {
+      slot += c == '-' ? '_' : c;
+    }
+  }
+  return slot.substr(0, kIdentifierBytesMax);
+}
+
+// Only the shape: libpq judges the rest when it connects. Never quotes what it saw.
+void check_url(const Text& url, const std::string& title, LoadContext& context) {
+  const std::string_view value = url.value;
+  if (value.find('\0') != std::string_view::npos) {
+    context.note(url.place, "\"url\" in " + title + " holds a NUL byte", "Remove it.");
+    return;
+  }
+  const bool uri = value.starts_with("postgresql://") || value.starts_with("postgres://");
+  const bool pairs =
+      value.find("://") == std::string_view::npos && value.find('=') != std::string_view::npos;
+  if (uri || pairs) return;
+  context.note(url.place, "\"url\" in " + title + " is not a Postgres URL",
+               "It looks like postgresql://user@host:5432/database?sslmode=verify-full.");
+}
+
+void read_table_name(TableReader& reader, SourceConfig& source) {
+  const auto table = reader.text("table", Presence::optional, "\"outbox.event\"");
+  if (!table) return;
+  const std::string& value = table->value;
+  const size_t dot = value.find('.');
+  if (dot != std::string::npos && identifier(value.substr(0, dot)) &&
+      identifier(value.substr(dot + 1))) {
+    source.table_schema = value.substr(0, dot);
+    source.table_name = value.substr(dot + 1);
+    return;
+  }
+  reader.context().note(
+      table->place,
+      "table = " + quoted(table->shown) + " in " + reader.title() + " is not a schema and a table",
+      "Write it as \"outbox.event\".");
+}
+
+void read_names(TableReader& reader, PlacedSource& placed) {
+  SourceConfig& source = placed.config;
+  source.slot = default_slot(source.name);
+  placed.slot = Text{source.slot, source.slot, placed.place};
+  if (const auto slot = reader.text("slot", Presence::optional, '"' + source.slot + '"')) {
+    placed.slot = *slot;
+    if (!slot_name(slot->value)) {
+      reader.context().note(slot->place,
+                            "slot = " + quoted(slot->shown) + " in " + reader.title() +
+                                " is not a name that Postgres takes for a slot",
+                            "1 to 63 of a-z, 0-9 and _.");
+    }
+    source.slot = slot->value;
+  }
+  source.publication = source.slot;
+  if (const auto publication =
+          reader.text("publication", Presence::optional, '"' + source.slot + '"')) {
+    if (!identifier(publication->value)) {
+      reader.context().note(publication->place,
+                            "publication = " + quoted(publication->shown) + " in " +
+                                reader.title() + " is not a name that Postgres takes",
+                            "1 to 63 bytes without spaces, quotes and dots.");
+    }
+    source.publication = publication->value;
+  }
+}
+
+}  // namespace
+
+PlacedSource read_source(const Entry& section, LoadContext& context) {
+  PlacedSource placed{{}, section.place, {}};
+  SourceConfig& source = placed.config;
+  source.name = section.key;
+  const std::string title = "[source." + section.key + "]";
+  check_name(source.name, title, section.place, context);
+
+  TableReader reader(section.value, section.place, title, context);
+  reader.choice("type", {"postgres"}, {"local", "kafka"}, "postgres", Presence::required);
+  if (const auto url = reader.text("url", Presence::required, "\"${DATABASE_URL}\"")) {
+    check_url(*url, title, context);
+    source.url = Secret(url->value);
+  }
+  reader.choice("mode", {"wal"}, {"poll", "status"}, "wal");
+  read_names(reader, placed);
+  read_table_name(reader, source);
+  source.heartbeat = std::chrono::milliseconds(reader.integer("heartbeat_ms", 0, 3'600'000, 1000));
+  reader.later({"columns", "shards", "refill", "order_column", "poll_interval_ms"});
+  reader.finish();
+  return placed;
+}
+
+}  // namespace outbox::app

@@ -1,0 +1,7 @@
+#include "relay/app/version.h"
+
+namespace outbox::app {
+
+std::string_view version() { return OUTBOX_VERSION; }
+
+}  // namespace outbox::app
