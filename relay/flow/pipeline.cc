@@ -44,6 +44,7 @@ Pipeline::Pipeline(const PipelineOptions& options, core::Source& source, Router&
       journal_retry_(options.retry_first, options.retry_most, options.seed + 1) {
   // Keys are kept one at a time outside only for one_per_key sinks, and no such sink is built yet.
   OUTBOX_ASSERT(sink.ordering() == core::Ordering::fail_stop);
+  OUTBOX_ASSERT(journal.ordering() == core::Ordering::fail_stop);
   for (size_t stream = 0; stream < source.stream_count(); ++stream) {
     windows_.emplace_back(options.window_cells);
     saved_.push_back(Saved{core::Progress{StreamId{static_cast<uint16_t>(stream)}, {}, {}},
@@ -79,7 +80,6 @@ Result<void> Pipeline::settle(core::Sink& sink, Now now) {
     if (!completed) return completed;
   }
   core::hit_failpoint(core::Failpoint::after_sink_acknowledged);
-  for (Window& window : windows_) window.advance();
   return {};
 }
 
@@ -91,8 +91,11 @@ Result<void> Pipeline::complete(Completion& completion, Now now) {
       ++route.delivered;
       route.commit_to_acknowledged.record(now.wall.us - done.event.commit_time.us);
       settle_cell(completion.ticket);
-      retry_.succeeded();
-      retry_reason_.clear();
+      // What was sent before a failure and comes back behind it does not end the trouble.
+      if (retry_at_ <= now.instant) {
+        retry_.succeeded();
+        retry_reason_.clear();
+      }
       return {};
     }
     case Outcome::returned:
@@ -106,7 +109,7 @@ Result<void> Pipeline::complete(Completion& completion, Now now) {
       postpone(completion, now);
       return {};
     case Outcome::reject:
-      refuse(completion.ticket, completion.cause
+      refuse(completion.ticket, completion.cause && !completion.cause->code.empty()
                                     ? std::move(*completion.cause)
                                     : core::Cause{"REJECTED", "the sink gave no cause"});
       return {};
@@ -125,15 +128,21 @@ Result<void> Pipeline::complete_dead_letter(Completion& completion, Now now) {
     case Outcome::durable:
       ++counters_.routes[done.route].dead_lettered;
       settle_cell(completion.ticket);
-      journal_retry_.succeeded();
+      if (journal_retry_at_ <= now.instant) {
+        journal_retry_.succeeded();
+        journal_retry_reason_.clear();
+      }
       return {};
     case Outcome::retry:
-      journal_retry_at_ = now.instant + journal_retry_.after_failure();
-      retry_reason_ = "dead letters: " + describe(completion);
+      if (journal_retry_at_ <= now.instant) {
+        journal_retry_at_ = now.instant + journal_retry_.after_failure();
+      }
+      journal_retry_reason_ = "dead letters: " + describe(completion);
       [[fallthrough]];
     case Outcome::returned:
       done.state = CellState::queued;
-      dead_letters_.push_back(completion.ticket);
+      ++dead_letters_waiting_;
+      windows_[completion.ticket.stream.value].rewind_journal(completion.ticket.index);
       return {};
     case Outcome::reject:
     case Outcome::unknown:
@@ -166,7 +175,7 @@ void Pipeline::refuse(Ticket ticket, core::Cause cause) {
   refused.cause = std::make_unique<core::Cause>(std::move(cause));
   refused.purpose = Purpose::dead_letter;
   refused.state = CellState::queued;
-  dead_letters_.push_back(ticket);
+  ++dead_letters_waiting_;
 }
 
 // The window goes back and sends again in order. Waiting lanes are freed first: what comes again
@@ -189,6 +198,7 @@ void Pipeline::postpone(const Completion& completion, Now now) {
 // ---- confirm: watermark -> progress saved -> source
 
 Result<void> Pipeline::confirm(Now now, const Lease& lease) {
+  for (Window& window : windows_) window.advance();
   auto durable = checkpoint_.poll(now);
   if (!durable) return durable.error();
   if (*durable) {
@@ -199,18 +209,29 @@ Result<void> Pipeline::confirm(Now now, const Lease& lease) {
   if (!lease.holds_at(now.instant) || !checkpoint_.idle()) return {};
   for (Saved& saved : saved_) {
     if (!std::exchange(saved.confirm_due, false)) continue;
+    // Inside a first transaction progress has no boundary yet, and there is nothing to forget.
+    if (saved.progress.boundary == core::Position{}) continue;
     source_.confirm(core::Settled{saved.progress.stream, saved.progress.boundary});
   }
-  for (size_t stream = 0; stream < windows_.size(); ++stream) {
-    const StreamId id{static_cast<uint16_t>(stream)};
-    if (save_due(id) > now.instant) continue;
-    saved_[stream] = Saved{progress_of(id), now.instant, false};
-    checkpoint_.save(saved_[stream].progress, lease.epoch);
-    ++counters_.saves;
-    did_work_ = true;
-    return {};  // one at a time; the next stream's turn comes when this one is durable
-  }
+  save(now, lease);
   return {};
+}
+
+// One stream at a time, the longest overdue first; the next one's turn comes when this is durable.
+void Pipeline::save(Now now, const Lease& lease) {
+  StreamId next;
+  core::Instant due = core::kNever;
+  for (const Saved& saved : saved_) {
+    const core::Instant its_due = save_due(saved.progress.stream);
+    if (its_due >= due) continue;
+    due = its_due;
+    next = saved.progress.stream;
+  }
+  if (due > now.instant) return;
+  saved_[next.value] = Saved{progress_of(next), now.instant, false};
+  checkpoint_.save(saved_[next.value].progress, lease.epoch);
+  ++counters_.saves;
+  did_work_ = true;
 }
 
 core::Progress Pipeline::progress_of(StreamId stream) const {
@@ -235,7 +256,8 @@ core::Instant Pipeline::save_due(StreamId stream) const {
 
 Result<void> Pipeline::intake(Now now) {
   const size_t held = open_bytes();
-  const size_t bytes = held < options_.window_bytes ? options_.window_bytes - held : 0;
+  const size_t free = held < options_.window_bytes ? options_.window_bytes - held : 0;
+  const size_t bytes = free / windows_.size();  // each stream's share of what all may take now
   for (size_t stream = 0; stream < windows_.size(); ++stream) {
     const size_t events = std::min(windows_[stream].free_cells(), core::kIntakeEventsPerStep);
     credit_[stream] = taking_ ? core::Credit{events, bytes} : core::Credit{};
@@ -246,7 +268,6 @@ Result<void> Pipeline::intake(Now now) {
   for (core::Item& item : batch_) take(item);
   if (!batch_.empty()) did_work_ = true;
   batch_.clear();  // frees the chunk refs of items that moved nowhere
-  for (Window& window : windows_) window.advance();
   return {};
 }
 
@@ -270,12 +291,16 @@ void Pipeline::take(core::Item& item) {
 
 void Pipeline::submit(Now now, const Lease& lease) {
   if (!lease.holds_at(now.instant)) return;
-  submit_journal(now, lease);
+  for (size_t stream = 0; stream < windows_.size(); ++stream) {
+    submit_dead_letters(StreamId{static_cast<uint16_t>(stream)}, now, lease);
+  }
   if (now.instant < retry_at_) return;
   Admission answer = Admission::admitted;
-  if (!lanes_.empty() && lanes_offered_at_ != sink_.wait_generation()) {
-    lanes_offered_at_ = sink_.wait_generation();
+  const uint64_t generation = sink_.wait_generation();
+  if (!lanes_.empty() && lanes_offered_at_ != generation) {
     answer = lanes_.offer([&](Ticket ticket) { return submit_cell(ticket, now, lease); });
+    // A full sink did not look at every lane; the rest is offered again.
+    if (answer != Admission::full) lanes_offered_at_ = generation;
   }
   for (size_t stream = 0; stream < windows_.size() && answer != Admission::full; ++stream) {
     answer = submit_window(StreamId{static_cast<uint16_t>(stream)}, now, lease);
@@ -320,14 +345,20 @@ Admission Pipeline::submit_cell(Ticket ticket, Now now, const Lease& lease) {
   return answer;
 }
 
-void Pipeline::submit_journal(Now now, const Lease& lease) {
-  if (now.instant < journal_retry_at_) return;
-  while (!dead_letters_.empty()) {
-    const Ticket ticket = dead_letters_.front();
-    Cell& next = cell(ticket);
+// Dead letters leave in the order of their stream too: one waits while an event before it is still
+// being delivered, since that may be refused yet and then goes first (invariant 3).
+void Pipeline::submit_dead_letters(StreamId stream, Now now, const Lease& lease) {
+  if (dead_letters_waiting_ == 0 || now.instant < journal_retry_at_) return;
+  Window& window = windows_[stream.value];
+  for (; window.journal_cursor() != window.end(); window.advance_journal_cursor()) {
+    const Ticket ticket{stream, window.journal_cursor()};
+    Cell& next = window.at(ticket.index);
+    if (next.state == CellState::settled) continue;
+    if (next.purpose == Purpose::deliver) return;
+    if (next.state == CellState::outside) continue;
     if (journal_.submit(delivery_of(ticket, next, lease), now) != Admission::admitted) return;
     next.state = CellState::outside;
-    dead_letters_.pop_front();
+    --dead_letters_waiting_;
     did_work_ = true;
   }
 }
@@ -391,7 +422,7 @@ core::Instant Pipeline::wake_at(core::Instant now) const {
   const auto at = [&](core::Instant instant) {
     if (instant > now) wake = std::min(wake, instant);
   };
-  if (!dead_letters_.empty()) at(journal_retry_at_);
+  if (dead_letters_waiting_ != 0) at(journal_retry_at_);
   if (open_cells() != 0) at(retry_at_);
   for (const Saved& saved : saved_) at(save_due(saved.progress.stream));
   return wake;

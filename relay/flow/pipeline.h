@@ -19,7 +19,6 @@
 // restart.
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -61,7 +60,7 @@ struct RouteCounters {
 
 /// Read by the owner between steps.
 struct PipelineCounters {
-  uint64_t taken = 0;     // events from the source
+  uint64_t taken = 0;  // events from the source
   uint64_t taken_bytes = 0;
   uint64_t returned = 0;  // deliveries that came back without effect
   uint64_t retried = 0;   // failed deliveries that are tried again
@@ -103,7 +102,9 @@ class Pipeline {
   /// Commit time of the oldest event that is not settled.
   std::optional<core::WallTime> oldest_open_commit() const;
   /// Why nothing is submitted although there is something to submit; empty otherwise.
-  const std::string& retry_reason() const { return retry_reason_; }
+  const std::string& retry_reason() const {
+    return retry_reason_.empty() ? journal_retry_reason_ : retry_reason_;
+  }
 
  private:
   // What was saved and confirmed of one stream.
@@ -127,10 +128,11 @@ class Pipeline {
   void postpone(const core::Completion& completion, core::Now now);
 
   core::Admission submit_cell(core::Ticket ticket, core::Now now, const core::Lease& lease);
-  void submit_journal(core::Now now, const core::Lease& lease);
+  void submit_dead_letters(core::StreamId stream, core::Now now, const core::Lease& lease);
   core::Admission submit_window(core::StreamId stream, core::Now now, const core::Lease& lease);
   core::Delivery delivery_of(core::Ticket ticket, const Cell& cell, const core::Lease& lease) const;
 
+  void save(core::Now now, const core::Lease& lease);
   core::Progress progress_of(core::StreamId stream) const;
   core::Instant save_due(core::StreamId stream) const;
   core::Instant wake_at(core::Instant now) const;
@@ -149,14 +151,14 @@ class Pipeline {
   std::vector<Window> windows_;
   std::vector<Saved> saved_;
   Lanes lanes_;
-  uint64_t lanes_offered_at_ = 0;  // the sink's wait_generation when lanes were last offered
-  std::deque<core::Ticket>
-      dead_letters_;  // refused cells that the journal has not admitted, in order
+  uint64_t lanes_offered_at_ = 0;    // the sink's wait_generation when lanes were last offered
+  size_t dead_letters_waiting_ = 0;  // refused cells that the journal has not admitted
   Backoff retry_;
   Backoff journal_retry_;
   core::Instant retry_at_{};
   core::Instant journal_retry_at_{};
   std::string retry_reason_;
+  std::string journal_retry_reason_;
   bool taking_ = true;
   bool did_work_ = false;
 

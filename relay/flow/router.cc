@@ -158,11 +158,15 @@ std::optional<Cause> Router::refusal(const Event& event, const Destination& dest
     return Cause{"KEY_REQUIRED", "topic \"" + destination.name +
                                      "\" is compacted and the event has no aggregate_id"};
   }
-  const int64_t ahead_us = event.commit_time.us - now.wall.us;
+  // Compared without a sum or difference that an extreme commit time could overflow.
+  using std::chrono::microseconds;
+  const auto ahead_max = std::chrono::duration_cast<microseconds>(destination.timestamp_ahead_max);
   if (destination.timestamp_ahead_max != core::Duration::max() &&
-      std::chrono::microseconds(ahead_us) > destination.timestamp_ahead_max) {
+      event.commit_time.us > now.wall.us &&
+      event.commit_time.us - now.wall.us > ahead_max.count()) {
     return Cause{"INVALID_TIMESTAMP",
-                 "the commit time lies " + std::to_string(ahead_us / 1'000'000) +
+                 "the commit time lies " +
+                     std::to_string((event.commit_time.us - now.wall.us) / 1'000'000) +
                      " s ahead of this clock, more than topic \"" + destination.name + "\" takes"};
   }
   return std::nullopt;

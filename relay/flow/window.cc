@@ -53,12 +53,17 @@ void Window::rewind(uint64_t index) {
   if (index < cursor_) cursor_ = index;
 }
 
+void Window::rewind_journal(uint64_t index) {
+  OUTBOX_ASSERT(index >= begin_ && index < end_);
+  if (index < journal_cursor_) journal_cursor_ = index;
+}
+
 void Window::settle(uint64_t index) {
   Cell& cell = at(index);
   OUTBOX_ASSERT(cell.state != CellState::settled);
   cell.state = CellState::settled;
   cell.chunk.reset();
-  bytes_ -= cell.bytes;
+  cell.cause.reset();
   if (kPlantHighestAcknowledgement && cell.boundary) pass(*cell.boundary);
 }
 
@@ -73,9 +78,11 @@ void Window::advance() {
     settled_position_ = cell.event.position;
     if (cell.event.seq > settled_seq_) settled_seq_ = cell.event.seq;
     if (cell.boundary) pass(*cell.boundary);
+    bytes_ -= cell.bytes;
     ++begin_;
   }
   if (cursor_ < begin_) cursor_ = begin_;
+  if (journal_cursor_ < begin_) journal_cursor_ = begin_;
 }
 
 void Window::pass(core::Position boundary) {

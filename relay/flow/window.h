@@ -25,7 +25,7 @@
 namespace outbox::flow {
 
 enum class CellState : uint8_t {
-  queued,   // to be submitted: by the cursor, or to the journal when the purpose is dead_letter
+  queued,   // to be submitted: by the cursor, or by the journal's when the purpose is dead_letter
   in_lane,  // its key is not free
   outside,  // admitted by a sink, not completed
   settled,  // a durable store owns the event, or a rule skips it
@@ -53,7 +53,8 @@ class Window {
   size_t size() const { return end_ - begin_; }
   size_t free_cells() const { return ring_.size() - size(); }
 
-  /// Bytes of events that are not settled.
+  /// Bytes of the events from the first open one on, settled or not: an open neighbour may keep the
+  /// chunk of a settled event alive.
   size_t bytes() const { return bytes_; }
 
   /// Takes the event in and returns its index. The cell is queued.
@@ -70,10 +71,15 @@ class Window {
   void advance_cursor();
   void rewind(uint64_t index);
 
-  /// Frees the cell's bytes; it leaves once everything before it is settled too.
+  /// The same for the journal: the next cell that may be a dead letter to submit.
+  uint64_t journal_cursor() const { return journal_cursor_; }
+  void advance_journal_cursor() { ++journal_cursor_; }
+  void rewind_journal(uint64_t index);
+
+  /// Lets go of the cell's chunk; it leaves once everything before it is settled too.
   void settle(uint64_t index);
 
-  /// Lets the settled prefix leave. Called after each round of completions.
+  /// Lets the settled prefix leave.
   void advance();
 
   /// The last boundary with everything before it settled; nullopt before the first.
@@ -89,6 +95,7 @@ class Window {
   uint64_t begin_ = 0;
   uint64_t end_ = 0;
   uint64_t cursor_ = 0;
+  uint64_t journal_cursor_ = 0;
   size_t bytes_ = 0;
   core::Position newest_;  // of whatever came last; order is asserted
   std::optional<core::Position> passed_boundary_;

@@ -44,7 +44,9 @@ class FakeCheckpoint : public core::Checkpoint {
   // -- what a test looks at
   bool saving() const { return saving_.has_value(); }
   /// The next poll has something to report.
-  bool ready() const { return durable_.has_value() || error_.has_value(); }
+  bool ready() const {
+    return durable_ || error_ || (saving_ && connected_ && how_ == Saves::at_once);
+  }
   uint64_t save_count() const { return save_count_; }
   const core::Progress& newest_save() const { return newest_; }
 

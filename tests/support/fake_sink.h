@@ -90,7 +90,7 @@ class FakeSink : public core::Sink {
   void complete(const core::Delivery& delivery, core::Outcome outcome, const core::Cause* cause);
   void land(const core::Delivery& delivery);
   void fence_behind(const core::Delivery& failed);
-  void check_order(const core::Delivery& delivery) const;
+  void check_order(core::Ticket ticket) const;
   void take_all_in_order();
 
   Witness* witness_;

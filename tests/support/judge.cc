@@ -16,7 +16,7 @@ std::string text(Position position) {
 
 }  // namespace
 
-void Judge::violate(int invariant, const std::string& what) {
+void Judge::at_fault(int invariant, const std::string& what) {
   if (violation_.empty()) violation_ = "invariant " + std::to_string(invariant) + ": " + what;
 }
 
@@ -51,25 +51,25 @@ void Judge::process_started(uint64_t epoch) {
 }
 
 void Judge::holds(size_t cells, size_t cells_max, size_t bytes, size_t bytes_max) {
-  if (cells > cells_max) violate(7, std::to_string(cells) + " cells are open");
-  if (bytes > bytes_max) violate(7, std::to_string(bytes) + " bytes are open");
+  if (cells > cells_max) at_fault(7, std::to_string(cells) + " cells are open");
+  if (bytes > bytes_max) at_fault(7, std::to_string(bytes) + " bytes are open");
 }
 
 Judge::Known* Judge::find(const core::Uuid& id) {
   const auto found = known_.find(number_of(id));
   if (found != known_.end()) return &found->second;
-  violate(2, "event " + core::to_string(id) + " was never committed");
+  at_fault(2, "event " + core::to_string(id) + " was never committed");
   return nullptr;
 }
 
 void Judge::submitted(const core::Delivery& delivery, core::Admission admission) {
   Known* known = find(delivery.event->id);
   if (known == nullptr || admission != core::Admission::admitted) return;
-  if (!lease_holds_) violate(8, name(*known) + " was submitted past the lease");
-  if (delivery.epoch != epoch_) violate(8, name(*known) + " carries another epoch");
-  if (known->settled_in_process) violate(4, name(*known) + " was sent again after it was durable");
+  if (!lease_holds_) at_fault(8, name(*known) + " was submitted past the lease");
+  if (delivery.epoch != epoch_) at_fault(8, name(*known) + " carries another epoch");
+  if (known->settled_in_process) at_fault(4, name(*known) + " was sent again after it was durable");
   if (known->spec->position < streams_[known->stream.value].confirmed) {
-    violate(4, name(*known) + " was sent again after its position was confirmed");
+    at_fault(4, name(*known) + " was sent again after its position was confirmed");
   }
   check_bytes(delivery);
 }
@@ -78,10 +78,10 @@ void Judge::check_bytes(const core::Delivery& delivery) {
   const Known* known = find(delivery.event->id);
   if (known == nullptr) return;
   const std::string wrong = difference(*known->spec, *delivery.event);
-  if (!wrong.empty()) violate(4, name(*known) + " has " + wrong);
+  if (!wrong.empty()) at_fault(4, name(*known) + " has " + wrong);
   const bool dead = delivery.purpose == Purpose::dead_letter;
   if (dead && (delivery.cause == nullptr || delivery.cause->code.empty())) {
-    violate(1, name(*known) + " became a dead letter without a cause");
+    at_fault(1, name(*known) + " became a dead letter without a cause");
   }
 }
 
@@ -91,18 +91,24 @@ void Judge::landed(const core::Delivery& delivery) {
   check_bytes(delivery);
   const bool dead = delivery.purpose == Purpose::dead_letter;
   if (dead != (known->fate == Fate::dead_letter) || known->fate == Fate::skip) {
-    violate(1, name(*known) + (dead ? " became a dead letter" : " was delivered") +
-                   " though it must not");
+    at_fault(1, name(*known) + (dead ? " became a dead letter" : " was delivered") +
+                    " though it must not");
   }
   ++landed_count_;
   if (known->landed > 0) {
     ++duplicates_;
     if (known->spec->position < streams_[known->stream.value].confirmed) {
-      violate(4, name(*known) + " landed again outside the unconfirmed window");
+      at_fault(4, name(*known) + " landed again outside the unconfirmed window");
     }
   }
   check_chain(*known, delivery.purpose);
   ++known->landed;
+}
+
+void Judge::refused(const core::Delivery& delivery) {
+  Known* known = find(delivery.event->id);
+  if (known == nullptr) return;
+  if (delivery.purpose == Purpose::deliver) known->fate = fate_if_refused_;
 }
 
 // After any record of a key comes the next event of that key, or one that had landed before: the
@@ -119,12 +125,13 @@ void Judge::check_chain(const Known& known, Purpose purpose) {
     for (size_t between = newest; between < known.place; ++between) {
       const Known& skipped = known_.at(chain.numbers[between]);
       if (skipped.fate == like) {
-        violate(3, name(known) + " landed before " + name(skipped));
+        at_fault(3, name(known) + " landed before " + name(skipped));
         break;
       }
     }
     if (known.place < newest) {
-      violate(3, name(known) + " landed first after " + name(known_.at(chain.numbers[newest - 1])));
+      at_fault(3,
+               name(known) + " landed first after " + name(known_.at(chain.numbers[newest - 1])));
     }
   }
   newest = known.place + 1;
@@ -145,13 +152,13 @@ void Judge::check_owned(Stream& stream, Position to, bool inclusive, const char*
   const Known& open = known_.at(stream.numbers[stream.owned]);
   const Position position = open.spec->position;
   if (position < to || (inclusive && position == to)) {
-    violate(1, std::string(doing) + " " + text(to) + " while nobody owns " + name(open));
+    at_fault(1, std::string(doing) + " " + text(to) + " while nobody owns " + name(open));
   }
 }
 
 void Judge::save_started(const core::Progress& progress, uint64_t epoch) {
-  if (!lease_holds_) violate(8, "progress was saved past the lease");
-  if (epoch != epoch_) violate(8, "progress was saved with another epoch");
+  if (!lease_holds_) at_fault(8, "progress was saved past the lease");
+  if (epoch != epoch_) at_fault(8, "progress was saved with another epoch");
   Stream& stream = streams_[progress.stream.value];
   check_owned(stream, progress.boundary, false, "saved boundary");
   check_owned(stream, progress.settled, true, "saved settled");
@@ -165,21 +172,21 @@ void Judge::saved(const core::Progress& progress) {
 
 void Judge::confirmed(const core::Settled& settled) {
   Stream& stream = streams_[settled.stream.value];
-  if (!lease_holds_) violate(8, "confirmed past the lease");
+  if (!lease_holds_) at_fault(8, "confirmed past the lease");
   if (settled.low > stream.saved_boundary) {
-    violate(6, "confirmed " + text(settled.low) + " but only " + text(stream.saved_boundary) +
-                   " is saved");
+    at_fault(6, "confirmed " + text(settled.low) + " but only " + text(stream.saved_boundary) +
+                    " is saved");
   }
   check_owned(stream, settled.low, false, "confirmed");
   if (!std::binary_search(stream.boundaries.begin(), stream.boundaries.end(), settled.low)) {
-    violate(6, "confirmed " + text(settled.low) + ", which is no boundary");
+    at_fault(6, "confirmed " + text(settled.low) + ", which is no boundary");
   }
   stream.confirmed = std::max(stream.confirmed, settled.low);
 }
 
 void Judge::at_rest() {
   for (const auto& [number, known] : known_) {
-    if (known.fate != Fate::skip && known.landed == 0) violate(1, name(known) + " is lost");
+    if (known.fate != Fate::skip && known.landed == 0) at_fault(1, name(known) + " is lost");
   }
   for (const auto& [key, chain] : chains_) {
     for (size_t place = std::min(chain.newest_delivered, chain.newest_dead);
@@ -187,14 +194,14 @@ void Judge::at_rest() {
       const Known& last = known_.at(chain.numbers[place]);
       if ((last.fate == Fate::deliver && place >= chain.newest_delivered) ||
           (last.fate == Fate::dead_letter && place >= chain.newest_dead)) {
-        violate(3, "the newest record of its key is older than " + name(last));
+        at_fault(3, "the newest record of its key is older than " + name(last));
       }
     }
   }
   for (const Stream& stream : streams_) {
     const Position end = stream.boundaries.empty() ? Position{} : stream.boundaries.back();
     if (stream.confirmed < end) {
-      violate(9, "confirmed only " + text(stream.confirmed) + " of " + text(end));
+      at_fault(9, "confirmed only " + text(stream.confirmed) + " of " + text(end));
     }
   }
 }

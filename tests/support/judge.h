@@ -29,8 +29,9 @@ class Judge : public Witness {
   void committed(core::StreamId stream, const EventSpec& spec, const std::string& destination,
                  Fate fate);
   void boundary(core::StreamId stream, core::Position position);
-  /// It turns out that no destination will ever take this event.
-  void now_refused(uint64_t number, Fate fate) { known_.at(number).fate = fate; }
+  /// What becomes of an event that its destination turns out never to take (by default
+  /// dead_letter).
+  void fate_if_refused(Fate fate) { fate_if_refused_ = fate; }
 
   /// A relay process begins; what an earlier one was told is forgotten.
   void process_started(uint64_t epoch);
@@ -41,6 +42,9 @@ class Judge : public Witness {
   /// Everything was given time to settle: nothing may be left (invariants 1, 3 and 9).
   void at_rest();
 
+  /// For what a test sees by itself.
+  void at_fault(int invariant, const std::string& what);
+
   bool violated() const { return !violation_.empty(); }
   const std::string& violation() const { return violation_; }
   uint64_t duplicates() const { return duplicates_; }
@@ -48,6 +52,7 @@ class Judge : public Witness {
 
   void submitted(const core::Delivery& delivery, core::Admission admission) override;
   void landed(const core::Delivery& delivery) override;
+  void refused(const core::Delivery& delivery) override;
   void completed(const core::Delivery& delivery, core::Outcome outcome) override;
   void save_started(const core::Progress& progress, uint64_t epoch) override;
   void saved(const core::Progress& progress) override;
@@ -79,7 +84,6 @@ class Judge : public Witness {
     core::Position confirmed;
   };
 
-  void violate(int invariant, const std::string& what);
   void check_bytes(const core::Delivery& delivery);
   void check_chain(const Known& known, core::Purpose purpose);
   void check_owned(Stream& stream, core::Position to, bool inclusive, const char* doing);
@@ -93,6 +97,7 @@ class Judge : public Witness {
   uint64_t epoch_ = 0;
   uint64_t duplicates_ = 0;
   uint64_t landed_count_ = 0;
+  Fate fate_if_refused_ = Fate::dead_letter;
   bool lease_holds_ = true;
 };
 
