@@ -1,0 +1,140 @@
+#include "connectors/kafka/kafka_journal.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "connectors/kafka/dead_letter_topics.h"
+#include "connectors/kafka/partitioner.h"
+#include "connectors/kafka/refusal.h"
+#include "relay/core/assert.h"
+
+namespace outbox::kafka {
+namespace {
+
+using core::Admission;
+using core::Delivery;
+using core::DestinationState;
+using core::Now;
+
+constexpr size_t kBatchBytesMax = 1'000'000;
+constexpr size_t kLetterCostBytes = 2'000;
+constexpr size_t kOutsideLettersBytesMax = 8 * 1024 * 1024;
+constexpr int64_t kUsPerMs = 1'000;
+constexpr size_t kErrorHeaders = 7;
+
+}  // namespace
+
+KafkaJournal::KafkaJournal(std::shared_ptr<const ClientOptions> client,
+                           std::shared_ptr<TopicWatch> watch, std::string pipeline)
+    : client_(std::move(client)),
+      pipeline_(std::move(pipeline)),
+      wakeup_(std::make_shared<Wakeup>()),
+      topics_(TopicTable::Options{std::move(watch), wakeup_, false, client_->log}),
+      conveyor_(ConveyorOptions{client_, kOutsideLettersBytesMax, core::kDeadLetterRecordBytesMax,
+                                [this](const Refused& refused) {
+                                  return describe_refusal(refused, topics_.facts(refused.topic));
+                                },
+                                [this](uint32_t topic, rd_kafka_resp_err_t error) {
+                                  topics_.distrust(
+                                      topic, error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                                      now_);
+                                }},
+                wakeup_) {
+  conveyor_.bound_batches(kBatchBytesMax);
+}
+
+const core::Destination& KafkaJournal::destination(std::string_view name) {
+  core::Destination& destination = topics_.destination(name, make_dead_letter_topic());
+  if (conveyor_.topic_count() == destination.id) {
+    conveyor_.add_topic(destination.id, destination.name);
+  }
+  return destination;
+}
+
+core::Destination& KafkaJournal::topic_for(const Delivery& delivery) {
+  return topics_.at(destination(dead_letter_topic(delivery.destination, pipeline_)).id);
+}
+
+Admission KafkaJournal::submit(const Delivery& delivery, Now now) {
+  OUTBOX_ASSERT(delivery.purpose == core::Purpose::dead_letter && delivery.cause != nullptr);
+  now_ = now;
+  const core::Destination& topic = topic_for(delivery);
+  switch (topic.state) {
+    case DestinationState::unknown:
+      return Admission::wait;
+    case DestinationState::missing:
+    case DestinationState::denied:
+      return give_up(delivery, topic.id);
+    case DestinationState::usable:
+      break;
+  }
+  if (dead_letter_fault(topics_.facts(topic.id), client_->bootstrap_servers)) {
+    return give_up(delivery, topic.id);
+  }
+  conveyor_.open_topic(topic.id, topics_.facts(topic.id).partitions);
+  const uint32_t partitions = conveyor_.partitions(topic.id);
+  if (partitions == 0) return Admission::wait;
+  const core::Event& event = *delivery.event;
+  const uint32_t partition = event.aggregate_id
+                                 ? partition_of_key(*event.aggregate_id, partitions)
+                                 : partition_of_ticket(delivery.ticket.index, partitions);
+  const Place place{delivery.ticket, topic.id, partition, event.bytes() + kLetterCostBytes};
+  const Admission answer = conveyor_.may_send(place, now);
+  if (answer != Admission::admitted) return answer;
+  Record record{event.aggregate_id, event.payload, headers_of(delivery, now),
+                now.wall.us / kUsPerMs};
+  return conveyor_.send(place, record, now);
+}
+
+HeadersHandle KafkaJournal::headers_of(const Delivery& delivery, Now now) {
+  const core::Event& event = *delivery.event;
+  HeadersHandle headers =
+      headers_.write(event, delivery.position_form, delivery.epoch, kErrorHeaders);
+  rd_kafka_headers_t* out = headers.get();
+  add_header(out, kErrorCode, delivery.cause->code);
+  add_header(out, kErrorDetail, delivery.cause->detail);
+  if (delivery.destination != nullptr) add_header(out, kErrorTopic, delivery.destination->name);
+  add_header(out, kErrorPipeline, pipeline_);
+  add_header(out, kErrorAttempts, std::to_string(delivery.attempts));
+  add_header(out, kErrorTime, std::to_string(now.wall.us / kUsPerMs));
+  add_header(out, kErrorRecordTime, std::to_string(event.commit_time.us / kUsPerMs));
+  return headers;
+}
+
+// Waiting would not help: a person must make or mend the topic.
+Admission KafkaJournal::give_up(const Delivery& delivery, uint32_t topic) {
+  TopicFacts facts = topics_.facts(topic);
+  facts.topic = topics_.at(topic).name;
+  if (topics_.at(topic).state == DestinationState::denied) facts.answer = TopicAnswer::denied;
+  if (topics_.at(topic).state == DestinationState::missing) facts.answer = TopicAnswer::missing;
+  const auto fault = dead_letter_fault(facts, client_->bootstrap_servers);
+  OUTBOX_ASSERT(fault.has_value());
+  core::Completion completion{delivery.ticket, core::Outcome::fatal, nullptr};
+  completion.cause =
+      std::make_unique<core::Cause>(core::Cause{fault->code, core::to_string(*fault)});
+  given_up_.push_back(std::move(completion));
+  wakeup_->signal();
+  return Admission::admitted;
+}
+
+void KafkaJournal::poll(std::vector<core::Completion>& completions, Now now) {
+  now_ = now;
+  wakeup_->drain();
+  std::move(given_up_.begin(), given_up_.end(), std::back_inserter(completions));
+  given_up_.clear();
+  topics_.poll(now, [this](uint32_t) { conveyor_.raise_generation(); });
+  conveyor_.poll(completions, now);
+  reachability_.poll(conveyor_, topics_, now);
+}
+
+core::Interest KafkaJournal::interest(core::Instant now) const {
+  core::Interest interest;
+  interest.fd = wakeup_->fd();
+  interest.wake_at = std::min(conveyor_.wake_at(now), reachability_.wake_at(conveyor_, now));
+  return interest;
+}
+
+core::Health KafkaJournal::health() const { return reachability_.health(conveyor_, topics_); }
+
+}  // namespace outbox::kafka

@@ -1,0 +1,70 @@
+#pragma once
+// Producer: one idempotent producer of the client library, from build to destruction. It turns
+// fatal when it can no longer promise its order; then the Conveyor takes back what it holds, buries
+// it and builds the next one.
+//
+// Thread: the pipeline's, but for the destructor, which waits for the library's threads and may run
+// on any. Lifetime: the bytes of a record stay until its report came, or the producer is destroyed.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "connectors/kafka/handles.h"
+#include "connectors/kafka/properties.h"
+#include "connectors/kafka/wakeup.h"
+#include "relay/core/result.h"
+
+namespace outbox::kafka {
+
+/// A record as the client takes it. Key and value are views; the headers are handed over.
+struct Record {
+  std::optional<std::string_view> key;
+  std::optional<std::string_view> value;
+  HeadersHandle headers;
+  int64_t timestamp_ms = 0;
+};
+
+class Producer {
+ public:
+  /// Connects in the background. `wakeup` is signalled when events come.
+  static core::Result<std::unique_ptr<Producer>> make(std::shared_ptr<const ClientOptions> options,
+                                                      const ProducerSettings& settings,
+                                                      std::shared_ptr<Wakeup> wakeup);
+  Producer(std::shared_ptr<const ClientOptions> options, std::shared_ptr<Wakeup> wakeup,
+           ClientHandle client);
+  ~Producer();
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+
+  /// Starts to learn where the topic's partitions live, so that its first record is not late.
+  void warm(uint32_t topic, const std::string& name);
+
+  /// Queues a record; `opaque` comes back with its report. The topic was warmed.
+  rd_kafka_resp_err_t send(uint32_t topic, uint32_t partition, Record& record, void* opaque);
+
+  /// The next delivery report or error; null when there is none. Serve until then: the wakeup is
+  /// signalled once until the queue was empty.
+  EventHandle next_event() { return EventHandle(rd_kafka_queue_poll(queue_.get(), 0)); }
+
+  /// Takes back what is queued and not on the way to a broker. Reports of it follow.
+  void take_back();
+
+  /// Why it can send no more; nullopt while it can.
+  std::optional<std::string> fatal() const;
+
+  /// For tests: turns it fatal as the library would.
+  void break_it();
+
+ private:
+  const std::shared_ptr<const ClientOptions> options_;
+  const std::shared_ptr<Wakeup> wakeup_;
+  ClientHandle client_;
+  QueueHandle queue_;
+  std::vector<TopicHandle> topics_;  // by the sink's index; null until warmed
+};
+
+}  // namespace outbox::kafka

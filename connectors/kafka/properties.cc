@@ -1,0 +1,268 @@
+#include "connectors/kafka/properties.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <optional>
+#include <utility>
+
+namespace outbox::kafka {
+namespace {
+
+using core::Error;
+using core::Fault;
+using core::Result;
+
+constexpr size_t kReasonBytes = 512;
+
+struct Owned {
+  std::string_view name;
+  std::string_view why;
+};
+
+constexpr std::string_view kOrder = "the order of a key depends on it";
+constexpr std::string_view kLoss = "that no event is lost depends on it";
+constexpr std::string_view kOurs = "the relay sets it itself";
+
+// What holds the invariants, under each of its names.
+constexpr std::array kOwned = {
+    Owned{"acks", kLoss},
+    Owned{"request.required.acks", kLoss},
+    Owned{"enable.idempotence", kOrder},
+    Owned{"enable.gapless.guarantee", kOrder},
+    Owned{"message.timeout.ms", kLoss},
+    Owned{"delivery.timeout.ms", kLoss},
+    Owned{"retries", kLoss},
+    Owned{"message.send.max.retries", kLoss},
+    Owned{"max.in.flight", kOrder},
+    Owned{"max.in.flight.requests.per.connection", kOrder},
+    Owned{"queuing.strategy", kOrder},
+    Owned{"produce.offset.report", kOurs},
+    Owned{"transactional.id", kOrder},
+    Owned{"partitioner", "keys must land where every other producer puts them (murmur2_random)"},
+    Owned{"message.max.bytes", "it must be above the largest row that the schema allows"},
+    Owned{"queue.buffering.max.messages", kOurs},
+    Owned{"queue.buffering.max.kbytes", kOurs},
+    Owned{"allow.auto.create.topics", "the relay makes no topic but the dead-letter topic"},
+    Owned{"log.queue", kOurs},
+    Owned{"enabled_events", kOurs},
+};
+
+constexpr std::array<std::string_view, 7> kSecrets = {"sasl.password",
+                                                      "ssl.key.password",
+                                                      "ssl.key.pem",
+                                                      "ssl_key",
+                                                      "ssl.keystore.password",
+                                                      "sasl.oauthbearer.config",
+                                                      "sasl.oauthbearer.client.secret"};
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+std::vector<std::string> known_names() {
+  std::vector<std::string> names;
+  const auto add = [&names](const char** dump, size_t count) {
+    for (size_t i = 0; i + 1 < count; i += 2) names.emplace_back(dump[i]);
+    rd_kafka_conf_dump_free(dump, count);
+  };
+  size_t count = 0;
+  const ConfHandle conf(rd_kafka_conf_new());
+  const char** global = rd_kafka_conf_dump(conf.get(), &count);
+  add(global, count);
+  rd_kafka_topic_conf_t* topic = rd_kafka_topic_conf_new();
+  const char** topics = rd_kafka_topic_conf_dump(topic, &count);
+  add(topics, count);
+  rd_kafka_topic_conf_destroy(topic);
+  return names;
+}
+
+std::string suggestion(std::string_view typed) {
+  std::string best;
+  size_t best_distance = std::min<size_t>(3, std::max<size_t>(1, typed.size() / 3)) + 1;
+  for (const std::string& name : known_names()) {
+    const size_t distance = edit_distance(typed, name);
+    if (distance < best_distance) {
+      best = name;
+      best_distance = distance;
+    }
+  }
+  return best.empty() ? "See librdkafka's CONFIGURATION.md" : "Did you mean \"" + best + "\"?";
+}
+
+std::optional<PropertyFault> fault_of(const std::string& name, const std::string& value) {
+  const auto owned = std::find_if(kOwned.begin(), kOwned.end(),
+                                  [&name](const Owned& entry) { return entry.name == name; });
+  if (owned != kOwned.end()) {
+    return PropertyFault{name, "cannot be set: " + std::string(owned->why), "Take it out."};
+  }
+  if (name == "bootstrap.servers" || name == "metadata.broker.list") {
+    return PropertyFault{name, "cannot be set here", "Use the sink's key bootstrap_servers."};
+  }
+  if (name.ends_with("_cb")) {
+    return PropertyFault{name, "is a function of the client's own programs", "Take it out."};
+  }
+  std::array<char, kReasonBytes> reason{};
+  const ConfHandle conf(rd_kafka_conf_new());
+  switch (
+      rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), reason.data(), reason.size())) {
+    case RD_KAFKA_CONF_OK:
+      return std::nullopt;
+    case RD_KAFKA_CONF_UNKNOWN:
+      return PropertyFault{name, "is no property of librdkafka", suggestion(name)};
+    case RD_KAFKA_CONF_INVALID:
+      return PropertyFault{name,
+                           secret_property(name)
+                               ? "has a value that librdkafka does not take"
+                               : "is not accepted by librdkafka: " + std::string(reason.data()),
+                           ""};
+  }
+  return std::nullopt;
+}
+
+Error conf_error(const std::string& name, const char* reason) {
+  return Error{Fault::fatal,
+               "KAFKA_SETTING",
+               "set up the Kafka client",
+               name,
+               secret_property(name) ? "the value is not accepted" : reason,
+               "Correct the sink's properties"};
+}
+
+class ConfWriter {
+ public:
+  explicit ConfWriter(rd_kafka_conf_t* conf) : conf_(conf) {}
+
+  void set(const std::string& name, const std::string& value) {
+    if (error_) return;
+    std::array<char, kReasonBytes> reason{};
+    if (rd_kafka_conf_set(conf_, name.c_str(), value.c_str(), reason.data(), reason.size()) !=
+        RD_KAFKA_CONF_OK) {
+      error_ = conf_error(name, reason.data());
+    }
+  }
+  void set(const std::string& name, size_t value) { set(name, std::to_string(value)); }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  rd_kafka_conf_t* conf_;
+  std::optional<Error> error_;
+};
+
+void write_log(const rd_kafka_t* client, int level, const char* facility, const char* line) {
+  const auto* log = static_cast<const LogFunction*>(rd_kafka_opaque(client));
+  // CONFWARN tells that producers ignore consumer settings and the other way round: one set of
+  // properties serves both.
+  if (log == nullptr || !*log || std::string_view(facility) == "CONFWARN") return;
+  (*log)(level, std::string(facility) + ": " + line);
+}
+
+size_t wanted_batch_bytes(const ClientOptions& options) {
+  size_t wanted = std::numeric_limits<size_t>::max();
+  const auto found = options.properties.find("batch.size");
+  if (found != options.properties.end()) {
+    const std::string& text = found->second;
+    std::from_chars(text.data(), text.data() + text.size(), wanted);
+  }
+  return wanted;
+}
+
+// What every client shares. A user's own value for these wins.
+void set_connection(ConfWriter& conf, const ClientOptions& options, Reconnects reconnects) {
+  const bool slow = reconnects == Reconnects::slow;
+  conf.set("client.id", options.client_id);
+  conf.set("socket.nagle.disable", "true");
+  conf.set("socket.keepalive.enable", "true");
+  // Back within a second after a broker is up again; a refused password is asked every half minute.
+  conf.set("reconnect.backoff.ms", slow ? 30'000 : 50);
+  conf.set("reconnect.backoff.max.ms", slow ? 30'000 : 1'000);
+  conf.set("socket.connection.setup.timeout.ms", 10'000);
+  for (const auto& [name, value] : options.properties) conf.set(name, value);
+  conf.set("bootstrap.servers", options.bootstrap_servers);
+}
+
+Result<ConfHandle> finished(ConfHandle conf, const ConfWriter& writer,
+                            const ClientOptions& options) {
+  if (writer.error()) return *writer.error();
+  rd_kafka_conf_set_opaque(conf.get(), const_cast<LogFunction*>(&options.log));
+  rd_kafka_conf_set_log_cb(conf.get(), write_log);
+  return conf;
+}
+
+}  // namespace
+
+bool secret_property(std::string_view name) {
+  return std::find(kSecrets.begin(), kSecrets.end(), name) != kSecrets.end();
+}
+
+std::vector<PropertyFault> check_properties(const Properties& properties) {
+  std::vector<PropertyFault> faults;
+  for (const auto& [name, value] : properties) {
+    if (auto fault = fault_of(name, value)) faults.push_back(std::move(*fault));
+  }
+  return faults;
+}
+
+Result<ConfHandle> producer_conf(const ClientOptions& options, const ProducerSettings& settings) {
+  ConfHandle conf(rd_kafka_conf_new());
+  ConfWriter writer(conf.get());
+  // As cheap as 5 ms, and the latency is bounded by it; 0 costs twice the CPU.
+  writer.set("linger.ms", "0.5");
+  set_connection(writer, options, settings.reconnects);
+  // A batch that outgrows the smallest topic is refused as a whole, so the user's size only shrinks
+  // ours.
+  writer.set("batch.size", std::min(settings.batch_bytes_max, wanted_batch_bytes(options)));
+  writer.set("enable.idempotence", "true");
+  writer.set("acks", "all");
+  writer.set("enable.gapless.guarantee", "true");
+  writer.set("message.timeout.ms", "0");
+  writer.set("partitioner", "murmur2_random");
+  writer.set("message.max.bytes", settings.record_bytes_max);
+  // The sink counts bytes and records itself; the client's own bounds must never answer first.
+  writer.set("queue.buffering.max.messages", 10'000'000);
+  writer.set("queue.buffering.max.kbytes", 2'000'000);
+  writer.set("allow.auto.create.topics", "false");
+  rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+  return finished(std::move(conf), writer, options);
+}
+
+Result<ConfHandle> asking_conf(const ClientOptions& options, Reconnects reconnects) {
+  ConfHandle conf(rd_kafka_conf_new());
+  ConfWriter writer(conf.get());
+  set_connection(writer, options, reconnects);
+  writer.set("allow.auto.create.topics", "false");
+  rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_ERROR);
+  return finished(std::move(conf), writer, options);
+}
+
+Result<ClientHandle> make_client(rd_kafka_type_t type, ConfHandle conf) {
+  std::array<char, kReasonBytes> reason{};
+  rd_kafka_t* client = rd_kafka_new(type, conf.get(), reason.data(), reason.size());
+  if (client == nullptr) {
+    return Error{Fault::fatal, "KAFKA_SETTING", "set up the Kafka client",
+                 "",           reason.data(),   "Correct the sink's properties"};
+  }
+  static_cast<void>(conf.release());  // the client owns it now
+  return ClientHandle(client);
+}
+
+std::optional<Error> check_client(const ClientOptions& options) {
+  auto conf = producer_conf(options, ProducerSettings{});
+  if (!conf) return conf.error();
+  auto client = make_client(RD_KAFKA_PRODUCER, std::move(*conf));
+  if (!client) return client.error();
+  return std::nullopt;
+}
+
+}  // namespace outbox::kafka
