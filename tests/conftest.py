@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ops"))
 
 from support.database import Database  # noqa: E402
 from support.relay import Relay  # noqa: E402
+from support.services import Services  # noqa: E402
 from support.topic import create_topic, delete_topic, unique_name  # noqa: E402
 
 
@@ -40,3 +41,11 @@ def relay(tmp_path, database, topic):
     """A running relay from `database` to `topic`."""
     with Relay(tmp_path, database.url, topic) as relay:
         yield relay
+
+
+@pytest.fixture
+def services():
+    """The run's own Postgres and broker, for tests that hurt them; both are up again afterwards."""
+    services = Services()
+    yield services
+    services.heal()

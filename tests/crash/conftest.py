@@ -4,17 +4,7 @@ import pytest
 
 from rounds import Tally
 
-from support.services import Services
-
 _TALLIES = []
-
-
-@pytest.fixture
-def services():
-    """The run's own Postgres and broker, both up again afterwards whatever a round did to them."""
-    services = Services()
-    yield services
-    services.heal()
 
 
 @pytest.fixture

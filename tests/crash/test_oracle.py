@@ -18,7 +18,7 @@ IDS = [uuid.UUID(int=number) for number in range(1, 9)]
 def ledger():
     """Eight committed events of one key."""
     ledger = Ledger()
-    ledger.commit([(KEY, number, IDS[number - 1].bytes) for number in range(1, 9)])
+    ledger.commit({KEY.decode(): (1, b"".join(event_id.bytes for event_id in IDS))})
     return ledger
 
 
@@ -51,8 +51,18 @@ def test_a_missing_event_is_lost(ledger, missing):
 
 
 def test_a_key_that_never_arrived_is_lost(ledger):
-    ledger.commit([(b"key-2", 1, uuid.uuid4().bytes)])
+    ledger.commit({"key-2": (1, uuid.uuid4().bytes)})
     assert judged(ledger, in_order()).lost == 1
+
+
+def test_a_commit_that_was_noted_late_is_expected_all_the_same(ledger):
+    late = [uuid.uuid4(), uuid.uuid4()]
+    ledger.commit({"key-1": (10, late[1].bytes)})
+    ledger.commit({"key-1": (9, late[0].bytes)})
+    assert ledger.committed == 10
+    last = [record(9, 8, event_id=late[0]), record(10, 9, event_id=late[1])]
+    assert judged(ledger, [*in_order(), *last]).clean()
+    assert judged(ledger, [*in_order(), *last[::-1]]).out_of_order == 1
 
 
 def test_events_in_the_wrong_order_are_out_of_order(ledger):

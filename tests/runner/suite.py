@@ -11,7 +11,7 @@ CHECKOUT = TESTS.parent
 _NOT_A_SUITE = {"support", "runner", "bench"}
 # Cheap ones first, so that a plain mistake shows early. Folders not named here come in between.
 _FIRST = ["tidy", "unit", "script", "schema"]
-_LAST = ["sim", "fuzz", "conformance", "integration", "crash"]
+_LAST = ["sim", "fuzz", "conformance", "integration", "faults", "large", "crash"]
 SANITIZERS = ["asan", "tsan"]
 
 

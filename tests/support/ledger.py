@@ -16,18 +16,12 @@ class Ledger:
         self._ids = {}
         self._lock = threading.Lock()
 
-    def commit(self, events):
-        """`events`: (key, number, id as 16 bytes), whose commit is known to have happened."""
+    def commit(self, runs):
+        """Adds what is known to be committed: {key: (first number, ids one behind the other)}."""
         with self._lock:
-            for key, number, event_id in events:
-                put(self._ids.setdefault(key, bytearray()), number, event_id)
-            self.committed += len(events)
-
-    def commit_run(self, key, first, ids):
-        """The same for a run of one key: `ids` are 16 bytes each, one behind the other."""
-        with self._lock:
-            put(self._ids.setdefault(key, bytearray()), first, ids)
-            self.committed += len(ids) // ID_BYTES
+            for key, (first, ids) in runs.items():
+                put(self._ids.setdefault(key.encode(), bytearray()), first, ids)
+                self.committed += len(ids) // ID_BYTES
 
     def keys(self):
         with self._lock:

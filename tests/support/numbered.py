@@ -15,14 +15,16 @@ create schema load;
 create table load.counter (key text primary key, n bigint not null) with (fillfactor = 50);
 create function load.content(key text, n bigint) returns text language sql immutable as $$
   select '{"n": ' || n || ', "key": "' || key || '", "fill": "'
-         || repeat('x', (20 + n * 37 % 180)::integer) || '"}'
+         || repeat('x', case when key like 'wide%' then 1000 else 20 + n * 37 % 180 end::integer)
+         || '"}'
 $$;
 """
 
 
 def content(key, number):
-    """The value of the record, byte for byte."""
-    return b'{"n": %d, "key": "%b", "fill": "%b"}' % (number, key, b"x" * (20 + number * 37 % 180))
+    """The value of the record, byte for byte. About 1 kB for keys that begin with `wide`."""
+    fill = 1000 if key.startswith(b"wide") else 20 + number * 37 % 180
+    return b'{"n": %d, "key": "%b", "fill": "%b"}' % (number, key, b"x" * fill)
 
 
 def number_of(value):

@@ -150,9 +150,16 @@ class Relay:
         return {name: float(value) for name, value in pairs}
 
     def resident_mb(self):
+        return self._memory_mb("VmRSS")
+
+    def peak_mb(self):
+        """The most that was ever resident."""
+        return self._memory_mb("VmHWM")
+
+    def _memory_mb(self, name):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines()
-                    if line.startswith("VmRSS")) / 1024
+                    if line.startswith(name + ":")) / 1024
 
     def log_tail(self, lines=30):
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])

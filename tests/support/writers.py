@@ -8,26 +8,31 @@ numbers back, so a ghost carries a number that another event has too.
 import random
 import threading
 import time
-import uuid
 from contextlib import closing
 
 import psycopg2
 
+from .ledger import ID_BYTES
 from .numbered import SQL
 from .waiting import wait_until
 
 _LOCK = "select key, n from load.counter where key = any(%s) order by key for update"
 _PUBLISH = """
 with taken as (update load.counter set n = n + 1 where key = %(key)s)
-select outbox.publish('order', %(key)s, 'changed', load.content(%(key)s, %(number)s)::jsonb)::text"""
+select uuid_send(outbox.publish('order', %(key)s, 'changed',
+                                load.content(%(key)s, %(number)s)::jsonb)),
+       currval('outbox.event_seq')"""
 _INSERT = """
-with taken as (update load.counter set n = n + %(each)s where key = any(%(keys)s))
-insert into outbox.event (aggregate_type, aggregate_id, event_type, payload_bytes)
-select 'order', k.key, 'changed', convert_to(load.content(k.key, k.n + i), 'UTF8')
-from unnest(%(keys)s, %(before)s::bigint[]) as k (key, n), generate_series(1, %(each)s) i
-order by i, k.key
-returning aggregate_id, id::text"""
-_SEQ = "select currval('outbox.event_seq')"
+with taken as (update load.counter set n = n + %(each)s where key = any(%(keys)s)),
+inserted as (
+  insert into outbox.event (aggregate_type, aggregate_id, event_type, payload_bytes)
+  select 'order', k.key, 'changed', convert_to(load.content(k.key, k.n + i), 'UTF8')
+  from unnest(%(keys)s, %(before)s::bigint[]) as k (key, n), generate_series(1, %(each)s) i
+  order by i, k.key
+  returning aggregate_id, id, seq)
+select aggregate_id, string_agg(uuid_send(id), ''::bytea order by seq), max(seq)
+from inserted group by aggregate_id"""
+_STATEMENT_EVENTS = 100_000
 
 
 class Writers:
@@ -139,16 +144,16 @@ class Writers:
                 self.in_doubt += 1
             if not transaction.happened(self._database, self._stopping):
                 raise
-            self._ledger.commit(transaction.events)
+            self._ledger.commit(transaction.runs)
             raise
-        self._ledger.commit(transaction.events)
+        self._ledger.commit(transaction.runs)
 
 
 class Transaction:
     """The events of one open transaction."""
 
     def __init__(self, cursor):
-        self.events = []  # (key, number, id)
+        self.runs = {}  # key -> (first number, ids one behind the other)
         self._cursor = cursor
         self._witness = None  # (seq, id) of one event that is not rolled back to a savepoint
 
@@ -156,28 +161,28 @@ class Transaction:
         """One event by the function that services call."""
         before = self._take([key])[key]
         self._cursor.execute(_PUBLISH, {"key": key, "number": before + 1})
-        event_id, = self._cursor.fetchone()
-        self._note([(key.encode(), before + 1, uuid.UUID(event_id).bytes)])
+        event_id, seq = self._cursor.fetchone()
+        self._note(key, before + 1, bytes(event_id), seq)
 
     def insert(self, keys, each):
-        """`each` events on each of `keys`, as one statement."""
-        before = self._take(keys)
-        self._cursor.execute(_INSERT, {"keys": list(before), "before": list(before.values()),
-                                       "each": each})
-        events = []
-        for key, event_id in self._cursor.fetchall():
-            before[key] += 1
-            events.append((key.encode(), before[key], uuid.UUID(event_id).bytes))
-        self._note(events)
+        """`each` events on each of `keys`, by as few statements as is sensible."""
+        most = max(1, _STATEMENT_EVENTS // len(keys))
+        while each > 0:
+            self._insert(keys, min(each, most))
+            each -= most
 
     def savepoint(self):
         self._cursor.execute("savepoint s")
-        return len(self.events), self._witness
+        return {key: len(ids) for key, (_, ids) in self.runs.items()}, self._witness
 
     def roll_back_to(self, savepoint):
         self._cursor.execute("rollback to savepoint s")
         kept, self._witness = savepoint
-        del self.events[kept:]
+        for key in list(self.runs):
+            if key in kept:
+                del self.runs[key][1][kept[key]:]
+            else:
+                del self.runs[key]
 
     def happened(self, database, stopping):
         """Whether a commit in doubt took place: asks the table, once the server is back."""
@@ -185,7 +190,7 @@ class Transaction:
         while not stopping.is_set():
             try:
                 return database.execute("select from outbox.event where seq = %s and id = %s::uuid",
-                                        [seq, str(uuid.UUID(bytes=event_id))]) != []
+                                        [seq, event_id.hex()]) != []
             except psycopg2.Error:
                 time.sleep(0.05)
         raise AssertionError("stopped while a commit was in doubt")
@@ -196,10 +201,16 @@ class Transaction:
         self._cursor.execute(_LOCK, [keys])
         return dict(self._cursor.fetchall())
 
-    def _note(self, events):
-        self.events += events
-        self._cursor.execute(_SEQ)
-        self._witness = self._cursor.fetchone()[0], events[-1][2]
+    def _insert(self, keys, each):
+        before = self._take(keys)
+        self._cursor.execute(_INSERT, {"keys": list(before), "before": list(before.values()),
+                                       "each": each})
+        for key, ids, seq in self._cursor.fetchall():
+            self._note(key, before[key] + 1, bytes(ids), seq)
+
+    def _note(self, key, first, ids, last_seq):
+        self.runs.setdefault(key, (first, bytearray()))[1].extend(ids)
+        self._witness = last_seq, ids[-ID_BYTES:]
 
 
 def prepare(database, keys):
