@@ -1,5 +1,14 @@
 #include "relay/app/config/document.h"
 
+#include <stdexcept>
+
+namespace outbox::app {
+[[noreturn]] void refuse_assertion();
+}
+
+// The parser asserts what some files break ("[[[" is enough); a wrong file must not end the
+// process.
+#define TOML_ASSERT(expr) ((expr) ? void() : outbox::app::refuse_assertion())
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -12,6 +21,20 @@ namespace {
 Place place_of(const toml::source_region& region) {
   return Place{static_cast<uint32_t>(region.begin.line),
                static_cast<uint32_t>(region.begin.column)};
+}
+
+// A dotted key is a table in a table in a table, and everything that walks over those recurses.
+constexpr ptrdiff_t kDotsInKeyMax = 64;
+
+// Whether a line has more dots than any key before its "=" or its first quote.
+bool nested_too_deeply(std::string_view toml) {
+  while (!toml.empty()) {
+    const std::string_view line = toml.substr(0, toml.find('\n'));
+    const std::string_view key = line.substr(0, line.find_first_of("=\"'#"));
+    if (std::count(key.begin(), key.end(), '.') > kDotsInKeyMax) return true;
+    toml.remove_prefix(std::min(toml.size(), line.size() + 1));
+  }
+  return false;
 }
 
 Node convert(const toml::node& value);
@@ -91,6 +114,8 @@ const char* to_string(NodeKind kind) {
   return "?";
 }
 
+void refuse_assertion() { throw std::logic_error("the parser met what it did not expect"); }
+
 const Node* Node::find(std::string_view key) const {
   for (const Entry& entry : entries) {
     if (entry.key == key) return &entry.value;
@@ -103,12 +128,21 @@ std::optional<Node> parse_document(std::string_view toml, Problems& problems) {
     problems.push_back({{}, "the file is larger than 1 MiB", "This is not a config of the relay."});
     return std::nullopt;
   }
+  if (nested_too_deeply(toml)) {
+    problems.push_back({{}, "a key has more than 64 dots", "No key of the relay has so many."});
+    return std::nullopt;
+  }
   try {
     return convert_table(toml::parse(toml));
   } catch (const toml::parse_error& error) {
     problems.push_back({place_of(error.source()), "not valid TOML: " + described(error),
                         "Mend this first; what lies behind it was not looked at. Strings need "
                         "quotes, as in url = \"${DATABASE_URL}\"."});
+    return std::nullopt;
+  } catch (const std::logic_error& error) {
+    problems.push_back({{},
+                        std::string("not valid TOML: ") + error.what(),
+                        "Look for a section's name that is empty or not closed, as \"[[\" is."});
     return std::nullopt;
   }
 }

@@ -17,11 +17,13 @@ std::vector<const Entry*> named_sections(TableReader& root, const std::string& k
   std::vector<const Entry*> sections;
   const Node* all = root.table(kind);
   if (all == nullptr) return sections;
+  bool noted = false;
   for (const Entry& entry : all->entries) {
     if (entry.value.kind == NodeKind::table) {
       sections.push_back(&entry);
       continue;
     }
+    if (std::exchange(noted, true)) continue;
     root.context().note(entry.place, quoted(entry.key) + " stands right in [" + kind + "]",
                         "Each " + kind + " has a name: write [" + kind + ".shop] above it.");
   }

@@ -115,7 +115,8 @@ const Node* TableReader::of_kind(const std::string& key, NodeKind kind, const ch
   context_.note(
       entry->place,
       "\"" + key + "\" in " + title_ + " is " + to_string(entry->value.kind) + ", not " + wanted,
-      "");
+      kind == NodeKind::table ? "Write " + key + " = { ... } or a section of its own."
+                              : "Write a section [[...]] for each.");
   return nullptr;
 }
 
