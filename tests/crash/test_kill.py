@@ -1,5 +1,5 @@
-"""kill -9 of the relay under load, by the tens: nothing lost, no ghost, order kept, and repeats only
-of what was not saved (invariants 1 to 4 and 6; row 1 of the fault matrix).
+"""kill -9 of the relay under load, by the tens: nothing lost, no ghost, order kept, and repeats
+only of what was not saved (invariants 1 to 4 and 6; row 1 of the fault matrix).
 
 Each test has a database, a topic and a load of its own and judges all of it at its end. The numbers
 are shares of 40 rounds; OUTBOX_CRASH_ROUNDS stretches them.

@@ -25,7 +25,8 @@ def ledger():
 def record(number, offset, event_id=None, epoch=1, lsn=None, key=KEY, value=None, partition=0):
     headers = (("id", str(event_id or IDS[number - 1]).encode()),
                ("position", b"0/%X/1" % (lsn or 100 * number)), ("epoch", b"%d" % epoch))
-    return Record("t", partition, offset, key, value or content(KEY, number), headers, 1000 + offset)
+    value = value or content(KEY, number)
+    return Record("t", partition, offset, key, value, headers, 1000 + offset)
 
 
 def judged(ledger, records, marks=()):

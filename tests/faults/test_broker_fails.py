@@ -1,4 +1,4 @@
-"""Rows 11, 28 and 29: the broker stalls, is paused past the client's time limits, refuses batches."""
+"""Rows 11, 28 and 29: the broker stalls, is paused past the time limits, refuses batches."""
 
 import time
 
@@ -51,8 +51,8 @@ def lag(relay):
 @pytest.mark.fault_row(28)
 def test_a_broker_paused_past_the_time_limits_gets_the_same_events_again_in_order(
         on_stage, services):
-    """What was sent and not answered may be stored or not: it goes out again, with the same ids, and
-    the judge sees each repeat."""
+    """What was sent and not answered may be stored or not: it goes out again, with the same ids,
+    and the judge sees each repeat."""
     limits = "" if environment.soaking() else (
         '"request.timeout.ms" = "2000", "socket.timeout.ms" = "2500"')
     with on_stage(properties=limits) as stage:

@@ -111,4 +111,4 @@ def test_what_is_frozen_passes_later_and_is_not_lost(proxy):
 
 
 def test_a_url_leads_by_way_of_the_proxy_with_its_user_and_database(proxy):
-    assert proxy.url("postgresql://u:p@127.0.0.1:1/db") == f"postgresql://u:p@127.0.0.1:{proxy.port}/db"
+    assert proxy.url("postgresql://u:p@[::1]:1/db") == f"postgresql://u:p@127.0.0.1:{proxy.port}/db"

@@ -61,7 +61,7 @@ def test_rows_of_16_mb_one_behind_the_other_under_load_pass_below_96_mb(stage):
     assert stage.relay.stop() == 0
 
 
-def test_a_row_over_the_broker_s_limit_is_a_dead_letter_with_its_cause_and_the_stream_goes_on(stage):
+def test_a_row_over_the_brokers_limit_is_a_dead_letter_with_its_cause_and_the_stream_goes_on(stage):
     value = os.urandom(2 * _MB)  # the broker takes 1 MB
     before = publish(stage, b"before")
     refused = publish(stage, value)

@@ -1,7 +1,7 @@
 """Events that carry their place: the n-th committed event of a key says so in its payload.
 
-So the outside judge needs no table of what was in each event: (key, number) tells its bytes, and per
-key the numbers 1, 2, 3, … are the order of the commits. `writers` gives the numbers out.
+So the outside judge needs no table of what was in each event: (key, number) tells its bytes, and
+per key the numbers 1, 2, 3, … are the order of the commits. `writers` gives the numbers out.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""One stage for a fault: a database under load, a relay, a topic that is watched, and the verdict."""
+"""One stage for a fault: a database under load, a relay, a topic that is watched, a verdict."""
 
 import time
 from contextlib import ExitStack

@@ -69,7 +69,7 @@ class Writers:
             thread.join()
 
     def pause(self, patience_s=60.0):
-        """Returns when every transaction is decided and noted in the ledger. Needs the server up."""
+        """Returns once every transaction is decided and in the ledger. Needs the server up."""
         self._going.clear()
         wait_until(lambda: self._problem or not any(self._busy), "the writers rest", patience_s)
         self.check()
