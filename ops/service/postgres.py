@@ -23,6 +23,7 @@ max_wal_senders = 64
 max_prepared_transactions = 64
 max_connections = 200
 shared_buffers = 256MB
+recovery_init_sync_method = syncfs
 log_line_prefix = '%m [%p] %u@%d '
 """
 
