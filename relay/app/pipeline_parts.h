@@ -54,7 +54,10 @@ struct PipelineParts {
   /// What came up since the last call.
   std::function<std::vector<Notice>()> take_notices;
   /// Says good-bye to the source with the last confirmed position. At most about a second.
-  std::function<void(core::Instant)> close;
+  std::function<void(core::Now)> close;
+  /// What must be there before the first event: may wait some seconds, and is called again after an
+  /// Error with fault retry.
+  std::function<core::Result<void>()> prepare;
 };
 
 }  // namespace outbox::app

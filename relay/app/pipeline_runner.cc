@@ -17,6 +17,7 @@ using core::Now;
 constexpr auto kPublishEvery = std::chrono::milliseconds(100);
 // With nothing to do the loop still ticks, so that a dead one can be told from an idle one.
 constexpr auto kTickEvery = std::chrono::milliseconds(500);
+constexpr auto kPrepareAgainAfter = std::chrono::seconds(1);
 
 Now read_clock() {
   timespec wall{};
@@ -61,7 +62,8 @@ void PipelineRunner::stop() {
 }
 
 std::optional<core::Error> PipelineRunner::run() {
-  auto error = loop();
+  auto error = prepare();
+  if (!error) error = loop();
   const std::string open = std::to_string(pipeline_->open_cells());
   if (error) {
     noted_health_ = core::Health{core::HealthState::stopped, core::to_string(*error)};
@@ -72,10 +74,25 @@ std::optional<core::Error> PipelineRunner::run() {
     log_.info("pipeline stopped", {{"pipeline", parts_.name}, {"open_events", open}});
   }
   const Now now = read_clock();
-  parts_.close(now.instant);
+  parts_.close(now);
   note_notices();
   publish(now);
   return error;
+}
+
+std::optional<core::Error> PipelineRunner::prepare() {
+  while (!stopping_) {
+    auto prepared = parts_.prepare();
+    if (prepared) return std::nullopt;
+    if (prepared.error().fault != core::Fault::retry) return prepared.error();
+    const Now now = read_clock();
+    note_health(core::Health{core::HealthState::waiting, core::to_string(prepared.error())});
+    publish(now);
+    pollfd waiting{wakeup_.fd(), POLLIN, 0};
+    const timespec pause = until(now.instant, now.instant + kPrepareAgainAfter);
+    ppoll(&waiting, 1, &pause, nullptr);
+  }
+  return std::nullopt;
 }
 
 std::optional<core::Error> PipelineRunner::loop() {

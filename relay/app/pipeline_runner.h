@@ -35,6 +35,7 @@ class PipelineRunner {
   const std::string& name() const { return parts_.name; }
 
  private:
+  std::optional<core::Error> prepare();
   std::optional<core::Error> loop();
   bool drained_or_late(core::Now now);
   void sleep(core::Now now, core::Instant wake_at);

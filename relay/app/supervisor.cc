@@ -11,7 +11,6 @@
 #include <array>
 #include <utility>
 
-#include "relay/app/wiring.h"
 #include "relay/core/assert.h"
 
 namespace outbox::app {
@@ -55,8 +54,13 @@ class SignalReader {
 
 }  // namespace
 
-Supervisor::Supervisor(Config config, Reload reload, SnapshotBoard& board, Log& log)
-    : config_(std::move(config)), reload_(std::move(reload)), board_(board), log_(log) {}
+Supervisor::Supervisor(Config config, WirePipeline wire, Reload reload, SnapshotBoard& board,
+                       Log& log)
+    : config_(std::move(config)),
+      wire_(std::move(wire)),
+      reload_(std::move(reload)),
+      board_(board),
+      log_(log) {}
 
 Supervisor::~Supervisor() { stop_all(); }
 
@@ -90,7 +94,7 @@ bool Supervisor::run() {
 
 void Supervisor::start(const PipelineConfig& pipeline) {
   auto running = std::make_unique<Running>();
-  running->runner = std::make_unique<PipelineRunner>(wire_pipeline(config_, pipeline),
+  running->runner = std::make_unique<PipelineRunner>(wire_(config_, pipeline),
                                                      pipeline.drain_timeout, board_, log_);
   running->thread = std::jthread([this, self = running.get()] {
     if (self->runner->run()) failed_ = true;

@@ -24,12 +24,15 @@
 
 namespace outbox::app {
 
+/// Builds one pipeline's parts; touches nothing in the world.
+using WirePipeline = std::function<PipelineParts(const Config&, const PipelineConfig&)>;
+
 /// The checked config of a reload; nullopt when it has errors, which were logged.
 using Reload = std::function<std::optional<Config>()>;
 
 class Supervisor {
  public:
-  Supervisor(Config config, Reload reload, SnapshotBoard& board, Log& log);
+  Supervisor(Config config, WirePipeline wire, Reload reload, SnapshotBoard& board, Log& log);
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
@@ -54,6 +57,7 @@ class Supervisor {
   bool unchanged(const Config& next, const PipelineConfig& pipeline) const;
 
   Config config_;
+  WirePipeline wire_;
   Reload reload_;
   SnapshotBoard& board_;
   Log& log_;

@@ -1,0 +1,203 @@
+#include "relay/app/wiring.h"
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "connectors/kafka/kafka.h"
+#include "connectors/postgres/postgres_source.h"
+#include "relay/app/pipeline_parts.h"
+#include "relay/app/supervisor.h"
+
+namespace outbox::app {
+namespace {
+
+constexpr auto kAskTimeout = std::chrono::seconds(5);
+
+// ---- Postgres
+
+postgres::PostgresOptions postgres_options(const SourceConfig& source,
+                                           const std::string& pipeline) {
+  postgres::PostgresOptions options;
+  options.url = source.url.reveal();
+  options.pipeline = pipeline;
+  options.slot = source.slot;
+  options.publication = source.publication;
+  options.table = postgres::TableName{source.table_schema, source.table_name};
+  options.heartbeat_interval = source.heartbeat;
+  options.jitter_seed = std::hash<std::string>()(pipeline);
+  return options;
+}
+
+SourceGauges gauges_of(const postgres::WalSource& source, const postgres::ProgressStore& progress) {
+  SourceGauges gauges;
+  gauges.reconnects = source.reconnects();
+  const postgres::SourceFacts& facts = progress.facts();
+  if (!facts.heartbeat.valid()) return gauges;
+  gauges.heartbeat =
+      Heartbeat{core::Position{facts.heartbeat.value, 0}, facts.read_at, facts.last_seq};
+  gauges.lag_wal_bytes = facts.lag_wal_bytes(source.confirmed());
+  gauges.slot_retained_wal_bytes = facts.kept_wal_bytes();
+  gauges.safe_wal_size_bytes = facts.safe_wal_bytes;
+  return gauges;
+}
+
+std::vector<Notice> notices_of(postgres::WalSource& source) {
+  std::vector<Notice> notices;
+  for (const postgres::Finding& finding : source.take_notices()) {
+    const bool plain = finding.severity == postgres::Severity::note;
+    std::string text = finding.code + ": " + finding.what;
+    if (!finding.remedy.empty()) text += ". " + finding.remedy;
+    notices.push_back(Notice{plain ? LogLevel::info : LogLevel::warn, std::move(text)});
+  }
+  return notices;
+}
+
+void add_postgres(PipelineParts& parts, const SourceConfig& config) {
+  parts.pool = std::make_shared<core::ChunkPool>();
+  auto postgres = postgres::make_postgres_source(postgres_options(config, parts.name), *parts.pool);
+  postgres::WalSource& source = *postgres.source;
+  postgres::ProgressStore& progress = *postgres.progress;
+  parts.lease = [&source](core::Instant) { return source.lease(); };
+  parts.gauges = [&source, &progress] { return gauges_of(source, progress); };
+  parts.take_notices = [&source] { return notices_of(source); };
+  parts.close = [&source](core::Now now) { source.close(now); };
+  parts.source = std::move(postgres.source);
+  parts.checkpoint = std::move(postgres.progress);
+}
+
+// ---- Kafka
+
+kafka::ClientOptions kafka_options(const SinkConfig& sink, Log* log) {
+  kafka::ClientOptions options;
+  options.bootstrap_servers = sink.bootstrap_servers;
+  for (const auto& [name, value] : sink.properties) options.properties[name] = value.reveal();
+  if (log == nullptr) return options;
+  options.log = [log, name = sink.name](int level, const std::string& line) {
+    constexpr int kWarning = 4;  // of syslog, as the client library counts
+    if (level > kWarning) return;
+    log->warn("kafka client", {{"sink", name}, {"text", line}});
+  };
+  return options;
+}
+
+// Topics that are known before the first event.
+std::vector<std::string> fixed_topics(const PipelineConfig& pipeline) {
+  std::vector<std::string> topics;
+  for (const flow::Route& route : pipeline.routes) {
+    if (route.topic.find("${") == std::string::npos) topics.push_back(route.topic);
+  }
+  return topics;
+}
+
+// A setting that the client library refuses although check let it pass (a certificate that was
+// replaced by a broken one since) is not this pipeline's end alone: it is told like any start
+// error.
+void add_kafka(PipelineParts& parts, const SinkConfig& config, const PipelineConfig& pipeline,
+               Log& log) {
+  const kafka::ClientOptions options = kafka_options(config, &log);
+  auto kafka = kafka::Kafka::make(options);
+  if (!kafka) throw std::runtime_error(core::to_string(kafka.error()));
+  parts.sink = kafka->sink();
+  parts.journal = kafka->journal(parts.name);
+  parts.prepare = [options, name = parts.name, topics = fixed_topics(pipeline)] {
+    return kafka::prepare_dead_letters(options, name, topics, kAskTimeout);
+  };
+}
+
+std::vector<PropertyFault> check_properties(const std::map<std::string, std::string>& properties) {
+  std::vector<PropertyFault> faults;
+  for (kafka::PropertyFault& fault : kafka::check_properties(properties)) {
+    faults.push_back(
+        PropertyFault{std::move(fault.name), std::move(fault.what), std::move(fault.remedy)});
+  }
+  return faults;
+}
+
+// ---- doctor
+
+FindingLevel level_of(postgres::Severity severity) {
+  switch (severity) {
+    case postgres::Severity::error:
+      return FindingLevel::error;
+    case postgres::Severity::warning:
+      return FindingLevel::warn;
+    case postgres::Severity::note:
+      return FindingLevel::ok;
+  }
+  return FindingLevel::error;
+}
+
+FindingLevel level_of(kafka::Observation::Level level) {
+  switch (level) {
+    case kafka::Observation::Level::ok:
+      return FindingLevel::ok;
+    case kafka::Observation::Level::warn:
+      return FindingLevel::warn;
+    case kafka::Observation::Level::error:
+      return FindingLevel::error;
+    case kafka::Observation::Level::unreachable:
+      return FindingLevel::unreachable;
+  }
+  return FindingLevel::error;
+}
+
+std::vector<Finding> look_at_source(const SourceConfig& source, const std::string& pipeline) {
+  std::vector<Finding> findings;
+  for (const postgres::Finding& seen : postgres::inspect(postgres_options(source, pipeline))) {
+    findings.push_back(Finding{level_of(seen.severity), seen.code + ": " + seen.what, seen.remedy});
+  }
+  return findings;
+}
+
+std::vector<Finding> look_at_sink(const SinkConfig& sink, const PipelineConfig& pipeline) {
+  std::vector<Finding> findings;
+  for (const kafka::Observation& seen : kafka::look_at_cluster(
+           kafka_options(sink, nullptr), pipeline.name, fixed_topics(pipeline), kAskTimeout)) {
+    findings.push_back(Finding{level_of(seen.level), seen.what, seen.fix});
+  }
+  return findings;
+}
+
+std::vector<DoctorCheck> doctor_checks(const Config& config) {
+  std::vector<DoctorCheck> checks;
+  for (const PipelineConfig& pipeline : config.pipelines) {
+    const SourceConfig& source = config.source_of(pipeline);
+    const SinkConfig& sink = config.sink_of(pipeline);
+    checks.push_back(
+        DoctorCheck{"pipeline " + pipeline.name + ", source " + source.name,
+                    [source, name = pipeline.name] { return look_at_source(source, name); }});
+    checks.push_back(DoctorCheck{"pipeline " + pipeline.name + ", sink " + sink.name,
+                                 [sink, pipeline] { return look_at_sink(sink, pipeline); }});
+  }
+  return checks;
+}
+
+// ---- run
+
+PipelineParts wire_pipeline(const Config& config, const PipelineConfig& pipeline, Log& log) {
+  PipelineParts parts;
+  parts.name = pipeline.name;
+  parts.options.window_cells = pipeline.window_events;
+  parts.options.window_bytes = pipeline.window_bytes;
+  parts.options.seed = std::hash<std::string>()(pipeline.name);
+  parts.routes = pipeline.routes;
+  add_postgres(parts, config.source_of(pipeline));
+  add_kafka(parts, config.sink_of(pipeline), pipeline, log);
+  return parts;
+}
+
+ExitCode run(const RunInputs& inputs) {
+  Supervisor::block_signals();
+  const WirePipeline wire_one = [&](const Config& config, const PipelineConfig& pipeline) {
+    return wire_pipeline(config, pipeline, inputs.log);
+  };
+  Supervisor supervisor(inputs.config, wire_one, inputs.reload, inputs.board, inputs.log);
+  return supervisor.run() ? ExitCode::ok : ExitCode::failed;
+}
+
+}  // namespace
+
+Wired wire() { return Wired{check_properties, doctor_checks, run}; }
+
+}  // namespace outbox::app
