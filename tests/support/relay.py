@@ -1,5 +1,6 @@
 """The relay as a process of its own, with a config in a folder of its own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -148,6 +149,19 @@ class Relay:
         lines = self.get("/metrics").splitlines()
         pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
+
+    @property
+    def environ(self):
+        """The environment of the process."""
+        return dict(self._environ)
+
+    def statuses(self):
+        """What /status says of each pipeline, in the order of the config."""
+        return json.loads(self.get("/status"))["pipelines"]
+
+    def status(self):
+        """What /status says of the first pipeline, mostly the only one."""
+        return self.statuses()[0]
 
     def resident_mb(self):
         return self._memory_mb("VmRSS")

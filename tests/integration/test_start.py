@@ -1,0 +1,347 @@
+"""How a pipeline starts, and what it refuses to start on (invariants 1 and 6; issue, Build 4)."""
+
+import re
+
+import psycopg2
+import pytest
+
+import config_text
+from config_text import route
+from logins import login
+from postbox import Postbox
+from service.port import free_port
+from shop import Shop
+from stage import Stage
+from support.database import Database, with_database
+from support.relay import Relay
+from support.topic import unique_name
+from support.waiting import wait_until
+
+LSN = r"[0-9A-F]{1,8}/[0-9A-F]{1,8}"
+
+
+@pytest.fixture
+def slot():
+    return unique_name("slot").replace(".", "_")
+
+
+@pytest.fixture
+def arriving(topic):
+    postbox = Postbox(topic)
+    yield postbox
+    postbox.close()
+
+
+@pytest.fixture
+def shop(database):
+    shop = Shop(database)
+    yield shop
+    shop.close()
+
+
+def relay_of(tmp_path, database, topic, slot, url=None, **config):
+    port = free_port()
+    text = config_text.whole(port, slot, [route(topic)], **config)
+    return Relay(tmp_path, url or database.url, slot=slot, config=text, admin_port=port)
+
+
+def the_end_of(relay):
+    """(exit code, log) of a relay that cannot start."""
+    relay.start()
+    code = relay.wait()
+    return code, relay.log_file.read_text()
+
+
+def stopped_once(relay, shop, arriving):
+    """Runs the relay for one event, then stops it: progress is saved."""
+    with relay:
+        arriving.await_ids([shop.publish()])
+
+
+# --- the first start
+
+def test_the_first_start_makes_the_publication_and_then_the_slot(tmp_path, database, topic, slot):
+    """A slot that is older than its publication cannot be read (cdc trap). The database's log of
+    statements is its WAL: what made the publication must lie before the slot's start."""
+    before = database.value("select pg_current_wal_insert_lsn()")
+    with relay_of(tmp_path, database, topic, slot):
+        made = database.execute(
+            "select s.plugin, s.two_phase, s.temporary, s.confirmed_flush_lsn > %s"
+            " from pg_replication_slots s where slot_name = %s", [before, slot])
+        assert made == [("pgoutput", False, False, True)]
+        assert database.execute(
+            "select pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot from pg_publication"
+            " where pubname = %s", [slot]) == [(True, False, False, False, True)]
+    log = (tmp_path / "relay.log").read_text()
+    assert 0 <= log.index(f"made publication {slot}") < log.index(f"made slot {slot}")
+
+
+def test_older_rows_are_counted_reported_and_not_delivered(tmp_path, shop, database, topic, slot,
+                                                           arriving):
+    older = [shop.publish() for _ in range(7)]
+    with relay_of(tmp_path, database, topic, slot) as relay:
+        younger = shop.publish()
+        arriving.await_ids([younger])
+        assert not any(arriving.arrivals(one) for one in older)
+        said = relay.log_file.read_text()
+        assert re.search(r"\b7 rows are older and will not be delivered", said)
+
+
+def test_a_new_slot_waits_for_open_writers_and_says_for_whom(tmp_path, shop, database, topic, slot):
+    relay = relay_of(tmp_path, database, topic, slot)
+    with shop.transaction() as cursor:
+        cursor.execute("set application_name = 'a long import'")
+        shop.publish(cursor=cursor)
+        relay.start()
+        reason = wait_until(
+            lambda: re.search("waits for the end of every open write transaction.*a long import",
+                              relay.status()["reason"]), "the reason names the writer")
+        assert reason
+    relay.wait_ready()
+    assert relay.stop() == 0
+
+
+def test_a_relay_with_outbox_relay_and_replication_and_nothing_more_works(
+        tmp_path, shop, database, topic, slot, arriving):
+    with login(database, ["outbox_relay"], "replication") as url:
+        with relay_of(tmp_path, database, topic, slot, url=url) as relay:
+            arriving.await_ids([shop.publish() for _ in range(20)])
+            wait_until(lambda: relay.status()["lag"]["events"] == 0,
+                       "lag is known and zero")
+        database.execute("select pg_drop_replication_slot(%s)", [slot])
+
+
+def test_a_publication_made_by_hand_is_used_as_it_is(tmp_path, shop, database, topic, slot,
+                                                     arriving):
+    database.execute("create publication by_hand for table outbox.event"
+                     " with (publish = 'insert', publish_via_partition_root = true)")
+    with relay_of(tmp_path, database, topic, slot, publication="by_hand"):
+        arriving.await_ids([shop.publish()])
+    assert database.value("select count(*) from pg_publication") == 1
+
+
+# --- later starts
+
+def test_a_clean_restart_repeats_nothing_and_raises_the_epoch(tmp_path, shop, database, topic, slot,
+                                                              arriving):
+    """The last status at shutdown reaches the server (cdc trap): nothing that was confirmed comes
+    again."""
+    relay = relay_of(tmp_path, database, topic, slot)
+    ids = []
+    for expected_epoch in (1, 2, 3):
+        with relay:
+            ids += [shop.publish() for _ in range(50)]
+            records = arriving.await_ids(ids)
+        assert records[-1].header("epoch") == str(expected_epoch)
+    with relay:
+        ids.append(shop.publish())
+        arriving.await_ids(ids)
+    assert [record.event_id for record in arriving.records if record.event_id in ids] == ids
+
+
+def test_events_committed_while_the_relay_was_away_come_at_the_next_start(
+        tmp_path, shop, database, topic, slot, arriving):
+    relay = relay_of(tmp_path, database, topic, slot)
+    stopped_once(relay, shop, arriving)
+    ids = [shop.publish() for _ in range(30)]
+    with relay:
+        arriving.await_ids(ids)
+
+
+def test_the_saved_progress_is_where_the_slot_is_confirmed(tmp_path, shop, database, topic, slot,
+                                                           arriving):
+    """Invariant 6: sink durable, progress saved, then confirmed; a clean stop levels them."""
+    stopped_once(relay_of(tmp_path, database, topic, slot), shop, arriving)
+    end, confirmed = database.execute(
+        "select p.end_lsn, s.confirmed_flush_lsn from outbox.progress p, pg_replication_slots s"
+        " where p.slot = s.slot_name and s.slot_name = %s", [slot])[0]
+    assert end == confirmed
+
+
+# --- gaps
+
+def test_a_slot_that_is_gone_stops_the_run_and_names_where_the_gap_begins(
+        tmp_path, shop, database, topic, slot, arriving):
+    relay = relay_of(tmp_path, database, topic, slot)
+    stopped_once(relay, shop, arriving)
+    saved = database.value("select end_lsn from outbox.progress")
+    database.execute("select pg_drop_replication_slot(%s)", [slot])
+    code, log = the_end_of(relay)
+    assert code == 1
+    assert f"slot {slot} is gone" in log and saved in log
+    assert database.value("select count(*) from pg_replication_slots where slot_name = %s",
+                          [slot]) == 0, "a new slot would have hidden the gap"
+
+
+@pytest.mark.fault_row(13)
+def test_a_slot_ahead_of_saved_progress_stops_the_run_and_names_both_ends_of_the_gap(
+        tmp_path, shop, database, topic, slot, arriving):
+    relay = relay_of(tmp_path, database, topic, slot)
+    stopped_once(relay, shop, arriving)
+    database.execute("select pg_drop_replication_slot(%s)", [slot])
+    shop.publish()
+    database.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [slot])
+    saved = database.value("select end_lsn from outbox.progress")
+    begins = database.value("select confirmed_flush_lsn from pg_replication_slots"
+                            " where slot_name = %s", [slot])
+    code, log = the_end_of(relay)
+    assert code == 1
+    assert f"slot {slot} starts at {begins}" in log and saved in log
+    assert database.value("select end_lsn from outbox.progress") == saved, "the gap stays"
+
+
+def test_progress_of_another_cluster_stops_the_run(tmp_path, shop, database, topic, slot, arriving):
+    relay = relay_of(tmp_path, database, topic, slot)
+    stopped_once(relay, shop, arriving)
+    database.execute("update outbox.progress set system_id = '7'")
+    code, log = the_end_of(relay)
+    assert code == 1 and "system identifier 7" in log
+
+
+def test_progress_of_another_timeline_stops_the_run(tmp_path, shop, database, topic, slot,
+                                                   arriving):
+    relay = relay_of(tmp_path, database, topic, slot)
+    stopped_once(relay, shop, arriving)
+    database.execute("update outbox.progress set timeline = 7")
+    code, log = the_end_of(relay)
+    assert code == 1 and "timeline 7" in log and "timeline 1" in log
+
+
+def test_a_slot_dropped_under_a_running_relay_stops_it_with_exit_1(
+        tmp_path, shop, database, topic, slot, arriving):
+    relay = relay_of(tmp_path, database, topic, slot)
+    relay.start()
+    relay.wait_ready()
+    arriving.await_ids([shop.publish()])
+
+    def drop():
+        database.execute("select pg_terminate_backend(active_pid) from pg_replication_slots"
+                         " where slot_name = %s and active_pid is not null", [slot])
+        try:
+            database.execute("select pg_drop_replication_slot(%s)", [slot])
+        except psycopg2.errors.ObjectInUse:
+            return False
+        return True
+    wait_until(drop, "the slot is dropped between two connections", pause_s=0)
+    assert relay.wait() == 1
+    assert f"slot {slot} is gone" in relay.log_file.read_text()
+
+
+# --- what a start refuses
+
+@pytest.mark.parametrize("make, says, mend", [
+    ("create publication {name}", "does not contain table outbox.event",
+     'alter publication "{name}" add table "outbox"."event"'),
+    ("create publication {name} for table outbox.event with (publish = 'update, delete',"
+     " publish_via_partition_root = true)", "does not publish inserts",
+     "alter publication \"{name}\" set (publish = 'insert')"),
+    ("create publication {name} for table outbox.event",
+     "publishes the partitions of outbox.event under their own names",
+     'alter publication "{name}" set (publish_via_partition_root = true)')],
+    ids=["without the table", "without inserts", "of partitions"])
+def test_a_publication_that_would_lose_events_stops_the_run_with_the_sql_that_mends_it(
+        tmp_path, shop, database, topic, slot, arriving, make, says, mend):
+    database.execute(make.format(name=slot))
+    relay = relay_of(tmp_path, database, topic, slot)
+    code, log = the_end_of(relay)
+    assert code == 1 and f"publication {slot}" in log and says in log
+    assert mend.format(name=slot) in log
+    database.execute(mend.format(name=slot))
+    if "add table" in mend:
+        database.execute(f"alter publication {slot} set (publish_via_partition_root = true)")
+    stopped_once(relay, shop, arriving)
+
+
+def test_a_publication_dropped_after_the_first_start_stops_the_run(tmp_path, shop, database, topic,
+                                                                  slot, arriving):
+    relay = relay_of(tmp_path, database, topic, slot)
+    stopped_once(relay, shop, arriving)
+    database.execute(f"drop publication {slot}")
+    code, log = the_end_of(relay)
+    assert code == 1
+    assert f"publication {slot} does not exist" in log and "create publication" in log
+    assert database.value("select count(*) from pg_publication") == 0
+
+
+def test_a_database_without_the_schema_stops_the_run_and_names_the_command(tmp_path, topic, slot):
+    with Database(with_schema=False) as empty:
+        code, log = the_end_of(relay_of(tmp_path, empty, topic, slot))
+        assert code == 1
+        assert empty.name in log and "outbox schema apply" in log
+        assert empty.value("select count(*) from pg_replication_slots where slot_name = %s",
+                           [slot]) == 0
+
+
+def test_a_database_that_does_not_exist_stops_the_run_and_names_it(tmp_path, database, topic, slot):
+    code, log = the_end_of(relay_of(tmp_path, database, topic, slot,
+                                    url=with_database(database.url, "no_such_database")))
+    assert code == 1 and "no_such_database" in log
+
+
+def test_a_slot_of_another_database_stops_the_run(tmp_path, database, topic, slot):
+    with Database(with_schema=False) as other:
+        other.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [slot])
+        code, log = the_end_of(relay_of(tmp_path, database, topic, slot))
+        assert code == 1
+        assert slot in log and other.name in log
+
+
+def test_a_slot_of_another_plugin_stops_the_run(tmp_path, database, topic, slot):
+    database.execute("select pg_create_logical_replication_slot(%s, 'test_decoding')", [slot])
+    code, log = the_end_of(relay_of(tmp_path, database, topic, slot))
+    assert code == 1 and "test_decoding" in log
+
+
+def test_a_role_that_may_not_write_progress_stops_the_run_with_the_grant(tmp_path, database, topic,
+                                                                        slot):
+    with login(database, [], "replication") as url:
+        code, log = the_end_of(relay_of(tmp_path, database, topic, slot, url=url))
+    assert code == 1 and "grant outbox_relay to" in log
+
+
+def test_a_role_without_replication_waits_and_says_what_is_missing(tmp_path, database, topic, slot):
+    """The right is mended by a person while the relay runs, so it waits."""
+    with login(database, ["outbox_relay"]) as url:
+        relay = relay_of(tmp_path, database, topic, slot, url=url)
+        relay.start()
+        wait_until(lambda: "replication" in relay.status()["reason"].lower(),
+                   "the reason names the missing attribute")
+        assert relay.status()["state"] == "waiting"
+        assert relay.stop() == 0
+
+
+# --- a table of another name
+
+def test_a_table_of_a_team_s_own_is_read_by_the_config_s_table(tmp_path, database, topic, slot,
+                                                               arriving):
+    database.execute("""
+        create schema team;
+        create table team.events (
+          id uuid not null default gen_random_uuid(), aggregate_type varchar(40) not null,
+          aggregate_id text, event_type text not null, payload json)""")
+    with relay_of(tmp_path, database, topic, slot, source_more='table = "team.events"'):
+        event_id = database.value("insert into team.events (aggregate_type, aggregate_id,"
+                                  " event_type, payload) values ('order', '1', 'E', '{\"a\":  1}')"
+                                  " returning id::text")
+        assert arriving.await_ids([event_id])[0].value == b'{"a":  1}'
+
+
+def test_the_pipelines_of_one_relay_start_and_fail_alone(tmp_path, shop, database, topic, slot,
+                                                         arriving):
+    port = free_port()
+    broken = slot + "_broken"
+    database.execute(f"create publication {broken}")
+    text = (config_text.admin(port) + config_text.source("shop", slot)
+            + config_text.source("broken", broken) + config_text.sink()
+            + config_text.pipeline("good", "shop", [route(topic)])
+            + config_text.pipeline("bad", "broken", [route(topic)]))
+    relay = Relay(tmp_path, database.url, slot=slot, config=text, admin_port=port)
+    relay.start()
+    good, bad = wait_until(
+        lambda: all(p["state"] in ("ok", "stopped") for p in relay.statuses())
+        and relay.statuses(), "both have settled")
+    assert (good["name"], good["state"]) == ("good", "ok")
+    assert (bad["name"], bad["state"]) == ("bad", "stopped")
+    assert "does not contain table" in bad["reason"]
+    arriving.await_ids([shop.publish()])
+    assert relay.stop() == 1, "a pipeline that failed must show in the exit code"
