@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "connectors/kafka/kafka_sink.h"
 #include "connectors/kafka/partitioner.h"
 #include "relay/flow/pipeline.h"
 #include "tests/conformance/sink/default_producer_sink.h"
@@ -190,6 +191,9 @@ Verdict run(Producer producer) {
     return pipeline->counters().taken == events && pipeline->open_cells() == 0;
   });
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+  if (const auto* ours = dynamic_cast<kafka::KafkaSink*>(sink.get())) {
+    std::printf("%zu rebuilds in %.2f s\n", static_cast<size_t>(ours->rebuilds()), took.count());
+  }
   sink.reset();
   journal.reset();
   pipeline.reset();
