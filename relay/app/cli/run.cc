@@ -3,7 +3,10 @@
 
 #include <ostream>
 
+#include "relay/app/admin/respond.h"
+#include "relay/app/admin/server.h"
 #include "relay/app/cli/commands.h"
+#include "relay/app/config/listen_address.h"
 #include "relay/app/version.h"
 
 namespace outbox::app {
@@ -24,6 +27,20 @@ std::optional<Config> reload(const CommandLine& line, const Wired& wired, Log& l
   return std::move(loaded.config);
 }
 
+/// Starts the admin server; what it shows is gathered anew for each request.
+core::Result<std::unique_ptr<AdminServer>> start_admin(const AdminConfig& admin,
+                                                       const SnapshotBoard& board, const Log& log,
+                                                       core::Instant started) {
+  const auto view = [&board, &log, started] {
+    const core::Instant now = std::chrono::steady_clock::now();
+    return AdminView{std::string(version()), read_process_facts(started, now), log.dropped(),
+                     board.read(), now};
+  };
+  return AdminServer::start(admin.listen, [view, token = admin.token](const HttpRequest& request) {
+    return respond(request, token, view);
+  });
+}
+
 }  // namespace
 
 ExitCode run_command(const CommandLine& line, const Wired& wired, const Terminal& terminal) {
@@ -32,11 +49,18 @@ ExitCode run_command(const CommandLine& line, const Wired& wired, const Terminal
 
   // Client libraries write to sockets that the other side may have closed.
   signal(SIGPIPE, SIG_IGN);
+  const core::Instant started = std::chrono::steady_clock::now();
   Log log(line.log);
-  SnapshotBoard board(names_of(config->pipelines), std::chrono::steady_clock::now());
+  SnapshotBoard board(names_of(config->pipelines), started);
+  const auto admin = start_admin(config->admin, board, log, started);
+  if (!admin) {
+    log.error("cannot start", {{"problem", to_string(admin.error())}});
+    return ExitCode::failed;
+  }
   log.info("outbox starts", {{"version", std::string(version())},
                              {"pid", std::to_string(getpid())},
-                             {"config", line.config_file}});
+                             {"config", line.config_file},
+                             {"admin", to_string(config->admin.listen)}});
   const ExitCode exit = wired.run({*config, board, log, [&] { return reload(line, wired, log); }});
   log.info("outbox ends", {{"exit", std::to_string(static_cast<int>(exit))}});
   return exit;

@@ -52,7 +52,8 @@ class DescriptorSink : public spdlog::sinks::base_sink<spdlog::details::null_mut
 
   bool writable() const {
     for (;;) {
-      const bool hurried = std::chrono::steady_clock::now().time_since_epoch().count() > give_up_at_;
+      const bool hurried =
+          std::chrono::steady_clock::now().time_since_epoch().count() > give_up_at_;
       pollfd wanted{fd_, POLLOUT, 0};
       if (::poll(&wanted, 1, hurried ? 0 : 100) > 0) return (wanted.revents & POLLOUT) != 0;
       if (hurried) return false;

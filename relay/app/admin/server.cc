@@ -1,0 +1,267 @@
+#include "relay/app/admin/server.h"
+
+#include <array>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "relay/app/config/listen_address.h"
+#include "relay/app/signals_blocked.h"
+
+namespace outbox::app {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr uint32_t kHeaderBytesMax = 8 * 1024;
+constexpr uint64_t kBodyBytesMax = 16 * 1024;
+constexpr size_t kConnectionsMax = 64;
+constexpr auto kPatience = std::chrono::seconds(10);
+// How long a client may go on sending into a connection that was answered with an error: closing
+// with unread bytes would reset it, and the answer with it.
+constexpr auto kLinger = std::chrono::seconds(1);
+constexpr size_t kLingerBytesMax = 1024 * 1024;
+
+/// What the parser refused, as an answer; nothing when the connection is simply over.
+std::optional<HttpResponse> refusal_of(const error_code& error, bool timed_out, bool began) {
+  if (timed_out) {
+    if (!began) return std::nullopt;
+    return problem(408, "Request Timeout", "the request did not arrive within 10 s",
+                   "Send it whole.");
+  }
+  if (error == http::error::body_limit) {
+    return problem(413, "Content Too Large", "the body is larger than 16 KiB",
+                   "Nothing here takes a body.");
+  }
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    return problem(431, "Request Header Fields Too Large", "the headers are larger than 8 KiB",
+                   "Send fewer.");
+  }
+  const bool of_http =
+      error.category() == http::make_error_code(http::error::bad_method).category();
+  if (!of_http || error == http::error::end_of_stream || error == http::error::partial_message) {
+    return std::nullopt;
+  }
+  return problem(400, "Bad Request", "this is no HTTP request: " + error.message(),
+                 "Use an HTTP client.");
+}
+
+/// One connection. Keeps itself alive by the handlers that are under way.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(tcp::socket socket, const Responder& responder, std::shared_ptr<size_t> open)
+      : socket_(std::move(socket)),
+        timer_(socket_.get_executor()),
+        responder_(responder),
+        open_(std::move(open)) {
+    ++*open_;
+  }
+  ~Session() { --*open_; }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void start() {
+    error_code ignored;
+    socket_.set_option(tcp::no_delay(true), ignored);
+    if (*open_ > 2 * kConnectionsMax) return;  // not even an answer
+    if (*open_ > kConnectionsMax) {
+      finish(problem(503, "Service Unavailable", "there are 64 connections already",
+                     "Close some; metrics need one scraper."));
+      return;
+    }
+    read();
+  }
+
+ private:
+  void read() {
+    parser_.emplace();
+    parser_->header_limit(kHeaderBytesMax);
+    parser_->body_limit(kBodyBytesMax);
+    wait(kPatience);
+    http::async_read(socket_, buffer_, *parser_,
+                     [self = shared_from_this()](const error_code& error, size_t) {
+                       self->timer_.cancel();
+                       self->got(error);
+                     });
+  }
+
+  void got(const error_code& error) {
+    if (error) {
+      const bool began = buffer_.size() > 0 || parser_->got_some();
+      if (auto answer = refusal_of(error, timed_out_, began)) finish(std::move(*answer));
+      return;
+    }
+    const auto& message = parser_->get();
+    HttpRequest request;
+    request.method = std::string(message.method_string());
+    request.target = std::string(message.target());
+    request.host = std::string(message[http::field::host]);
+    const auto authorization = message.find(http::field::authorization);
+    if (authorization != message.end()) request.authorization = std::string(authorization->value());
+    write(answer_to(request), message.method() == http::verb::head, message.keep_alive(),
+          message.version());
+  }
+
+  HttpResponse answer_to(const HttpRequest& request) {
+    try {
+      return responder_(request);
+    } catch (const std::exception& error) {
+      return problem(500, "Internal Server Error", error.what(), "Try again.");
+    }
+  }
+
+  /// Answers and gives the client a moment to read it before the connection ends.
+  void finish(HttpResponse response) { write(std::move(response), false, false, 11); }
+
+  void write(HttpResponse response, bool head_only, bool keep_alive, unsigned version) {
+    response_ = {};
+    response_.version(version);
+    response_.result(response.status);
+    response_.set(http::field::server, "outbox");
+    response_.set(http::field::content_type, response.content_type);
+    response_.set(http::field::cache_control, "no-store");
+    response_.set("X-Content-Type-Options", "nosniff");
+    response_.set("Referrer-Policy", "no-referrer");
+    for (const auto& [name, value] : response.headers) response_.set(name, value);
+    response_.keep_alive(keep_alive);
+    const size_t size = response.body.size();
+    if (!head_only) response_.body() = std::move(response.body);
+    response_.content_length(size);
+    serializer_.emplace(response_);
+    serializer_->split(head_only);
+    wait(kPatience);
+    const auto wrote = [self = shared_from_this(), keep_alive](const error_code& error, size_t) {
+      self->timer_.cancel();
+      if (error) return;
+      if (keep_alive) {
+        self->read();
+      } else {
+        self->linger();
+      }
+    };
+    if (head_only) {
+      http::async_write_header(socket_, *serializer_, wrote);
+    } else {
+      http::async_write(socket_, *serializer_, wrote);
+    }
+  }
+
+  void linger() {
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    wait(kLinger);
+    discard();
+  }
+
+  void discard() {
+    socket_.async_read_some(asio::buffer(discarded_),
+                            [self = shared_from_this()](const error_code& error, size_t bytes) {
+                              self->discarded_bytes_ += bytes;
+                              if (!error && self->discarded_bytes_ < kLingerBytesMax) {
+                                self->discard();
+                              } else {
+                                self->timer_.cancel();
+                              }
+                            });
+  }
+
+  /// From now on the operation under way has this long; then it is cancelled.
+  void wait(std::chrono::seconds patience) {
+    timed_out_ = false;
+    timer_.expires_after(patience);
+    timer_.async_wait([weak = weak_from_this()](const error_code& cancelled) {
+      const auto self = weak.lock();
+      if (cancelled || !self) return;
+      self->timed_out_ = true;
+      error_code ignored;
+      self->socket_.cancel(ignored);
+    });
+  }
+
+  tcp::socket socket_;
+  asio::steady_timer timer_;
+  const Responder& responder_;
+  std::shared_ptr<size_t> open_;
+  boost::beast::flat_buffer buffer_{kHeaderBytesMax + kBodyBytesMax};
+  std::optional<http::request_parser<http::string_body>> parser_;
+  http::response<http::string_body> response_;
+  std::optional<http::response_serializer<http::string_body>> serializer_;
+  std::array<char, 4096> discarded_{};
+  size_t discarded_bytes_ = 0;
+  bool timed_out_ = false;
+};
+
+}  // namespace
+
+struct AdminServer::Inner {
+  explicit Inner(Responder wanted) : responder(std::move(wanted)), acceptor(context) {}
+
+  error_code listen(const ListenAddress& address) {
+    error_code error;
+    const tcp::endpoint endpoint(asio::ip::make_address(address.host, error), address.port);
+    if (!error) acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(kConnectionsMax, error);
+    return error;
+  }
+
+  void accept() {
+    acceptor.async_accept([this](const error_code& error, tcp::socket socket) {
+      if (!acceptor.is_open()) return;
+      if (!error) {
+        std::make_shared<Session>(std::move(socket), responder, open)->start();
+        accept();
+        return;
+      }
+      // Out of descriptors, most likely: the next one may do.
+      pause.expires_after(std::chrono::milliseconds(100));
+      pause.async_wait([this](const error_code&) { accept(); });
+    });
+  }
+
+  Responder responder;
+  asio::io_context context{1};
+  tcp::acceptor acceptor;
+  asio::steady_timer pause{context};
+  std::shared_ptr<size_t> open = std::make_shared<size_t>(0);
+  std::jthread thread;
+};
+
+AdminServer::AdminServer(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
+
+AdminServer::~AdminServer() {
+  inner_->context.stop();
+  inner_->thread.join();
+}
+
+core::Result<std::unique_ptr<AdminServer>> AdminServer::start(const ListenAddress& address,
+                                                              Responder responder) {
+  auto inner = std::make_unique<Inner>(std::move(responder));
+  if (const error_code error = inner->listen(address)) {
+    const bool taken = error == boost::system::errc::address_in_use;
+    return core::Error{core::Fault::fatal,
+                       taken ? "ADDRESS_IN_USE" : "LISTEN",
+                       "listen on",
+                       to_string(address),
+                       error.message(),
+                       taken ? "Another relay may run already; give this one another [admin] listen"
+                             : "Give [admin] listen an address of this machine"};
+  }
+  inner->accept();
+  const SignalsBlocked blocked;
+  inner->thread = std::jthread([raw = inner.get()] { raw->context.run(); });
+  return std::make_unique<AdminServer>(std::move(inner));
+}
+
+}  // namespace outbox::app
