@@ -1,0 +1,27 @@
+"""What nothing that reads the WAL can pass: the server's decoder alone, and Postgres's own client."""
+
+import subprocess
+import time
+
+_PEEK = ("select count(*) from pg_logical_slot_peek_binary_changes(%s, null, null,"
+         " 'proto_version', '1', 'publication_names', %s)")
+
+
+def decode_rate(database, slot, publication, rows):
+    """Rows a second that one backend decodes for a publication and counts. The slot stays where
+    it is."""
+    start = time.monotonic()
+    messages = database.value(_PEEK, [slot, publication])
+    seconds = time.monotonic() - start
+    if messages < rows:
+        raise RuntimeError(f"the decoder gave {messages} messages for {rows} rows")
+    return rows / seconds
+
+
+def recvlogical_rate(database, slot, publication, rows, end_lsn):
+    """Rows a second of pg_recvlogical to /dev/null, up to `end_lsn`. Moves the slot."""
+    start = time.monotonic()
+    subprocess.run(["pg_recvlogical", "-d", database.url, "-S", slot, "--start", "-f", "/dev/null",
+                    "-E", end_lsn, "--no-loop", "-o", "proto_version=1",
+                    "-o", f"publication_names={publication}"], check=True)
+    return rows / (time.monotonic() - start)

@@ -1,0 +1,102 @@
+"""A committed backlog drained to Kafka, beside the decoder alone, pg_recvlogical and Debezium.
+
+Every slot is made before the backlog, so that all of them decode the same WAL. Each round measures
+all of them, one after the other; the figures are medians over the rounds.
+"""
+
+import statistics
+from contextlib import ExitStack
+
+from . import backlog, ceiling, debezium, drain
+from .our_relay import OurRelay
+from .report import Figure, ratio
+from .tell import tell
+
+_PUBLICATION = "bench_ceiling"
+
+
+class _Contender:
+    """A relay with a topic of its own and what its rounds gave."""
+
+    def __init__(self, relay, topic):
+        self.relay = relay
+        self.topic = topic
+
+    def measure(self, stage, settings):
+        """(rate, peak memory in MB, CPU seconds for a million)."""
+        with drain.Drain(stage, self.topic, settings.partitions) as watch:
+            with self.relay.starting() as pid:
+                cpu_s = watch.wait(settings.rows, pid)
+                return watch.rate(settings.rows), self.relay.peak_mb(), cpu_s * 1e6 / settings.rows
+
+
+def measure(stage, settings):
+    if settings.with_debezium:
+        debezium.fetch()
+    with stage.database() as database, ExitStack() as exits:
+        database.execute("select outbox.create_publication(%s)", [_PUBLICATION])
+        peek_slot = f"{database.name}_peek"
+        _make_slot(database, peek_slot)
+        rounds = [_prepare(stage, database, settings, number, exits)
+                  for number in range(settings.rounds)]
+        end_lsn = backlog.write(database, settings)
+        results = {}
+        for number, (recv_slot, contenders) in enumerate(rounds):
+            _add(results, "decode", ceiling.decode_rate(database, peek_slot, _PUBLICATION,
+                                                        settings.rows))
+            _add(results, "recvlogical", ceiling.recvlogical_rate(
+                database, recv_slot, _PUBLICATION, settings.rows, end_lsn))
+            for contender in contenders:
+                rate, peak_mb, cpu_s = contender.measure(stage, settings)
+                _add(results, contender.relay.name, rate)
+                _add(results, f"{contender.relay.name} MB", peak_mb)
+                _add(results, f"{contender.relay.name} CPU s", cpu_s)
+            tell(f"wal-drain, round {number + 1} of {settings.rounds}: "
+                 + ", ".join(f"{name} {values[-1]:,.0f}" for name, values in results.items()))
+    return [_figure(results)]
+
+
+def _prepare(stage, database, settings, number, exits):
+    """The slots of one round and those who will read them."""
+    recv_slot = f"{database.name}_recv_{number}"
+    _make_slot(database, recv_slot)
+    contenders = []
+    if settings.with_relay:
+        topic = exits.enter_context(drain.topic(stage, "bench.relay", settings.partitions))
+        contenders.append(_Contender(OurRelay(stage, database, topic, number), topic))
+    if settings.with_debezium:
+        topic = exits.enter_context(drain.topic(stage, "bench.debezium", settings.partitions))
+        contenders.append(_Contender(debezium.Debezium(stage, database, topic, number, _PUBLICATION,
+                                                       "drain"), topic))
+    for contender in contenders:
+        contender.relay.prepare()
+    return recv_slot, contenders
+
+
+def _make_slot(database, name):
+    database.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [name])
+
+
+def _add(results, name, value):
+    results.setdefault(name, []).append(value)
+
+
+def _figure(results):
+    median = {name: statistics.median(values) for name, values in results.items()}
+    ours = median.get("relay")
+    of_ceiling = ratio(ours, median["decode"])
+    of_peer = ratio(ours, median.get("debezium"))
+    of_recvlogical = ratio(ours, median["recvlogical"])
+    # The worst round counts for memory: it is a bound.
+    rss_mb = max(results["relay MB"]) if ours else None
+    return Figure(
+        "wal-drain", "events/s", ours, median["decode"], median.get("debezium"), of_ceiling, of_peer,
+        rss_mb, median.get("relay CPU s"),
+        goals={} if ours is None else {
+            "x server-side decode": (of_ceiling, ">=", 0.6),
+            "x pg_recvlogical": (of_recvlogical, ">=", 2),
+            "x Debezium": (of_peer, ">=", 3.5),
+            "resident MB": (rss_mb, "<=", 48),
+            "CPU s a million": (median["relay CPU s"], "<=", 2.5)},
+        details={"pg_recvlogical": median["recvlogical"], "x pg_recvlogical": of_recvlogical,
+                 **{f"rounds, {name}": values for name, values in results.items()}})
