@@ -14,7 +14,7 @@ core::Result<Kafka> Kafka::make(ClientOptions options) {
   return Kafka(std::move(shared), std::move(watch));
 }
 
-std::unique_ptr<core::Sink> Kafka::sink() { return std::make_unique<KafkaSink>(options_, watch_); }
+std::unique_ptr<KafkaSink> Kafka::sink() { return std::make_unique<KafkaSink>(options_, watch_); }
 
 std::unique_ptr<core::Sink> Kafka::journal(const std::string& pipeline) {
   return std::make_unique<KafkaJournal>(options_, watch_, pipeline);

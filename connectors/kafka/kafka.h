@@ -14,6 +14,7 @@
 
 #include "connectors/kafka/admin.h"
 #include "connectors/kafka/dead_letter_topics.h"
+#include "connectors/kafka/kafka_sink.h"
 #include "connectors/kafka/properties.h"
 #include "connectors/kafka/topic_watch.h"
 #include "relay/core/result.h"
@@ -27,7 +28,7 @@ class Kafka {
   /// read. Starts the thread that asks about topics; connecting goes on behind it.
   static core::Result<Kafka> make(ClientOptions options);
 
-  std::unique_ptr<core::Sink> sink();
+  std::unique_ptr<KafkaSink> sink();
   std::unique_ptr<core::Sink> journal(const std::string& pipeline);
 
  private:

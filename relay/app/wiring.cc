@@ -98,7 +98,9 @@ void add_kafka(PipelineParts& parts, const SinkConfig& config, const PipelineCon
   const kafka::ClientOptions options = kafka_options(config, &log);
   auto kafka = kafka::Kafka::make(options);
   if (!kafka) throw std::runtime_error(core::to_string(kafka.error()));
-  parts.sink = kafka->sink();
+  auto sink = kafka->sink();
+  parts.producer_rebuilds = [&made = *sink] { return made.rebuilds(); };
+  parts.sink = std::move(sink);
   parts.journal = kafka->journal(parts.name);
   parts.prepare = [options, name = parts.name, topics = fixed_topics(pipeline)] {
     return kafka::prepare_dead_letters(options, name, topics, kAskTimeout);
