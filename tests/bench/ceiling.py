@@ -1,4 +1,4 @@
-"""What nothing that reads the WAL can pass: the server's decoder alone, and Postgres's own client."""
+"""What bounds whoever reads the WAL: the server's decoder alone, and Postgres's own client."""
 
 import subprocess
 import time

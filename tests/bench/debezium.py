@@ -58,8 +58,8 @@ class Debezium:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *_JAVA, "-cp", f"{_JARS}/*",
                  f"-Dlog4j2.configurationFile={CHECKOUT / 'ops' / 'kafka' / 'log4j2.properties'}",
-                 "org.apache.kafka.connect.cli.ConnectStandalone", self._folder / "worker.properties",
-                 self._folder / "connector.properties"],
+                 "org.apache.kafka.connect.cli.ConnectStandalone",
+                 self._folder / "worker.properties", self._folder / "connector.properties"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             yield self._process.pid

@@ -90,8 +90,8 @@ def _figure(results):
     # The worst round counts for memory: it is a bound.
     rss_mb = max(results["relay MB"]) if ours else None
     return Figure(
-        "wal-drain", "events/s", ours, median["decode"], median.get("debezium"), of_ceiling, of_peer,
-        rss_mb, median.get("relay CPU s"),
+        "wal-drain", "events/s", ours, median["decode"], median.get("debezium"), of_ceiling,
+        of_peer, rss_mb, median.get("relay CPU s"),
         goals={} if ours is None else {
             "x server-side decode": (of_ceiling, ">=", 0.6),
             "x pg_recvlogical": (of_recvlogical, ">=", 2),
