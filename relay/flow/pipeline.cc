@@ -257,7 +257,8 @@ core::Instant Pipeline::save_due(StreamId stream) const {
 Result<void> Pipeline::intake(Now now) {
   const size_t held = open_bytes();
   const size_t free = held < options_.window_bytes ? options_.window_bytes - held : 0;
-  const size_t bytes = free / windows_.size();  // each stream's share of what all may take now
+  // Each stream's share of what all may take now; never nothing while something is free.
+  const size_t bytes = std::min(free, std::max<size_t>(free / windows_.size(), 1));
   for (size_t stream = 0; stream < windows_.size(); ++stream) {
     const size_t events = std::min(windows_[stream].free_cells(), core::kIntakeEventsPerStep);
     credit_[stream] = taking_ ? core::Credit{events, bytes} : core::Credit{};

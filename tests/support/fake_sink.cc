@@ -52,7 +52,8 @@ bool FakeSink::ready() const {
 
 Admission FakeSink::admission_of(const Delivery& delivery) const {
   if (fenced_ || outside_.size() >= outside_max_) return Admission::full;
-  if (delivery.destination != nullptr && delivery.destination->state == DestinationState::unknown) {
+  if (delivery.purpose == core::Purpose::deliver &&
+      delivery.destination->state == DestinationState::unknown) {
     return Admission::wait;
   }
   if (held_keys_.contains(key_of(delivery))) return Admission::wait;

@@ -26,6 +26,7 @@ FakeSource::FakeSource(std::span<FakeUpstream> upstreams, std::span<const core::
 }
 
 void FakeSource::connect() {
+  if (connected_) return;
   connected_ = true;
   for (Stream& stream : streams_) stream.seen = std::min(stream.seen, stream.next);
 }

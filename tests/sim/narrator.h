@@ -1,0 +1,29 @@
+#pragma once
+// Narrator: passes on to the judge what the pipeline and the world do to each other, and tells it
+// to a person who replays a seed.
+
+#include "tests/support/judge.h"
+#include "tests/support/witness.h"
+
+namespace outbox::sim {
+
+class Narrator : public support::Witness {
+ public:
+  Narrator(support::Judge& judge, bool telling) : judge_(judge), telling_(telling) {}
+
+  void submitted(const core::Delivery& delivery, core::Admission admission) override;
+  void landed(const core::Delivery& delivery) override;
+  void refused(const core::Delivery& delivery) override;
+  void completed(const core::Delivery& delivery, core::Outcome outcome) override;
+  void save_started(const core::Progress& progress, uint64_t epoch) override;
+  void saved(const core::Progress& progress) override;
+  void confirmed(const core::Settled& settled) override;
+
+ private:
+  void tell(const char* what, const core::Delivery& delivery, const char* how);
+
+  support::Judge& judge_;
+  bool telling_;
+};
+
+}  // namespace outbox::sim
