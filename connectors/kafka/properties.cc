@@ -1,11 +1,19 @@
 #include "connectors/kafka/properties.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <utility>
+
+#include "relay/core/assert.h"
 
 namespace outbox::kafka {
 namespace {
@@ -71,20 +79,24 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+// The library's own table of properties, one a line: "name | C/P | range | ...".
 std::vector<std::string> known_names() {
+  char* text = nullptr;
+  size_t bytes = 0;
+  FILE* memory = open_memstream(&text, &bytes);
+  OUTBOX_ASSERT(memory != nullptr);
+  rd_kafka_conf_properties_show(memory);
+  std::fclose(memory);
   std::vector<std::string> names;
-  const auto add = [&names](const char** dump, size_t count) {
-    for (size_t i = 0; i + 1 < count; i += 2) names.emplace_back(dump[i]);
-    rd_kafka_conf_dump_free(dump, count);
-  };
-  size_t count = 0;
-  const ConfHandle conf(rd_kafka_conf_new());
-  const char** global = rd_kafka_conf_dump(conf.get(), &count);
-  add(global, count);
-  rd_kafka_topic_conf_t* topic = rd_kafka_topic_conf_new();
-  const char** topics = rd_kafka_topic_conf_dump(topic, &count);
-  add(topics, count);
-  rd_kafka_topic_conf_destroy(topic);
+  std::string_view rest(text, bytes);
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (line.find('|') == std::string_view::npos) continue;
+    const std::string_view name = line.substr(0, line.find_first_of(" |"));
+    if (name.find('.') != std::string_view::npos || name == "debug") names.emplace_back(name);
+  }
+  std::free(text);
   return names;
 }
 
@@ -200,6 +212,22 @@ Result<ConfHandle> finished(ConfHandle conf, const ConfWriter& writer,
   return conf;
 }
 
+// The library's own message leaves the file out.
+std::optional<Error> unreadable_file(const Properties& properties) {
+  for (const auto& [name, value] : properties) {
+    if (!name.ends_with(".location") || value == "probe" || access(value.c_str(), R_OK) == 0) {
+      continue;
+    }
+    return Error{Fault::fatal,
+                 "KAFKA_SETTING",
+                 "set up the Kafka client",
+                 name,
+                 "\"" + value + "\" cannot be read: " + std::strerror(errno),
+                 "Correct the path, or let the relay's user read it"};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool secret_property(std::string_view name) {
@@ -258,6 +286,7 @@ Result<ClientHandle> make_client(rd_kafka_type_t type, ConfHandle conf) {
 }
 
 std::optional<Error> check_client(const ClientOptions& options) {
+  if (auto error = unreadable_file(options.properties)) return error;
   auto conf = producer_conf(options, ProducerSettings{});
   if (!conf) return conf.error();
   auto client = make_client(RD_KAFKA_PRODUCER, std::move(*conf));
