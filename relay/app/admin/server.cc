@@ -23,10 +23,6 @@ namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr uint32_t kHeaderBytesMax = 8 * 1024;
-constexpr uint64_t kBodyBytesMax = 16 * 1024;
-constexpr size_t kConnectionsMax = 64;
-constexpr auto kPatience = std::chrono::seconds(10);
 // How long a client may go on sending into a connection that was answered with an error: closing
 // with unread bytes would reset it, and the answer with it.
 constexpr auto kLinger = std::chrono::seconds(1);
@@ -35,16 +31,14 @@ constexpr size_t kLingerBytesMax = 1024 * 1024;
 /// What the parser refused, as an answer; nothing when the connection is simply over.
 std::optional<HttpResponse> refusal_of(const error_code& error, bool timed_out, bool began) {
   if (timed_out) {
-    if (!began) return std::nullopt;
-    return problem(408, "Request Timeout", "the request did not arrive within 10 s",
-                   "Send it whole.");
+    if (!began) return std::nullopt;  // an idle connection
+    return problem(408, "Request Timeout", "the request did not arrive in time", "Send it whole.");
   }
   if (error == http::error::body_limit) {
-    return problem(413, "Content Too Large", "the body is larger than 16 KiB",
-                   "Nothing here takes a body.");
+    return problem(413, "Content Too Large", "the body is too large", "Nothing here takes a body.");
   }
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-    return problem(431, "Request Header Fields Too Large", "the headers are larger than 8 KiB",
+    return problem(431, "Request Header Fields Too Large", "the headers are too large",
                    "Send fewer.");
   }
   const bool of_http =
@@ -59,10 +53,13 @@ std::optional<HttpResponse> refusal_of(const error_code& error, bool timed_out, 
 /// One connection. Keeps itself alive by the handlers that are under way.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, const Responder& responder, std::shared_ptr<size_t> open)
+  Session(tcp::socket socket, const Responder& responder, const AdminLimits& limits,
+          std::shared_ptr<size_t> open)
       : socket_(std::move(socket)),
         timer_(socket_.get_executor()),
         responder_(responder),
+        limits_(limits),
+        buffer_(limits.header_bytes_max + limits.body_bytes_max),
         open_(std::move(open)) {
     ++*open_;
   }
@@ -73,9 +70,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void start() {
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);
-    if (*open_ > 2 * kConnectionsMax) return;  // not even an answer
-    if (*open_ > kConnectionsMax) {
-      finish(problem(503, "Service Unavailable", "there are 64 connections already",
+    if (*open_ > 2 * limits_.connections_max) return;  // not even an answer
+    if (*open_ > limits_.connections_max) {
+      finish(problem(503, "Service Unavailable", "there are too many connections",
                      "Close some; metrics need one scraper."));
       return;
     }
@@ -85,9 +82,9 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   void read() {
     parser_.emplace();
-    parser_->header_limit(kHeaderBytesMax);
-    parser_->body_limit(kBodyBytesMax);
-    wait(kPatience);
+    parser_->header_limit(limits_.header_bytes_max);
+    parser_->body_limit(limits_.body_bytes_max);
+    wait(limits_.patience);
     http::async_read(socket_, buffer_, *parser_,
                      [self = shared_from_this()](const error_code& error, size_t) {
                        self->timer_.cancel();
@@ -139,7 +136,7 @@ class Session : public std::enable_shared_from_this<Session> {
     response_.content_length(size);
     serializer_.emplace(response_);
     serializer_->split(head_only);
-    wait(kPatience);
+    wait(limits_.patience);
     const auto wrote = [self = shared_from_this(), keep_alive](const error_code& error, size_t) {
       self->timer_.cancel();
       if (error) return;
@@ -176,7 +173,7 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   /// From now on the operation under way has this long; then it is cancelled.
-  void wait(std::chrono::seconds patience) {
+  void wait(std::chrono::milliseconds patience) {
     timed_out_ = false;
     timer_.expires_after(patience);
     timer_.async_wait([weak = weak_from_this()](const error_code& cancelled) {
@@ -191,8 +188,9 @@ class Session : public std::enable_shared_from_this<Session> {
   tcp::socket socket_;
   asio::steady_timer timer_;
   const Responder& responder_;
-  std::shared_ptr<size_t> open_;
-  boost::beast::flat_buffer buffer_{kHeaderBytesMax + kBodyBytesMax};
+  const AdminLimits limits_;
+  boost::beast::flat_buffer buffer_;
+  std::shared_ptr<size_t> open_;  // how many connections there are
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
   std::optional<http::response_serializer<http::string_body>> serializer_;
@@ -204,7 +202,8 @@ class Session : public std::enable_shared_from_this<Session> {
 }  // namespace
 
 struct AdminServer::Inner {
-  explicit Inner(Responder wanted) : responder(std::move(wanted)), acceptor(context) {}
+  Inner(Responder wanted, const AdminLimits& bounds)
+      : responder(std::move(wanted)), limits(bounds), acceptor(context) {}
 
   error_code listen(const ListenAddress& address) {
     error_code error;
@@ -212,7 +211,8 @@ struct AdminServer::Inner {
     if (!error) acceptor.open(endpoint.protocol(), error);
     if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) acceptor.bind(endpoint, error);
-    if (!error) acceptor.listen(kConnectionsMax, error);
+    if (!error) acceptor.listen(static_cast<int>(limits.connections_max), error);
+    if (!error) port = acceptor.local_endpoint(error).port();
     return error;
   }
 
@@ -220,7 +220,7 @@ struct AdminServer::Inner {
     acceptor.async_accept([this](const error_code& error, tcp::socket socket) {
       if (!acceptor.is_open()) return;
       if (!error) {
-        std::make_shared<Session>(std::move(socket), responder, open)->start();
+        std::make_shared<Session>(std::move(socket), responder, limits, open)->start();
         accept();
         return;
       }
@@ -231,14 +231,18 @@ struct AdminServer::Inner {
   }
 
   Responder responder;
+  AdminLimits limits;
   asio::io_context context{1};
   tcp::acceptor acceptor;
   asio::steady_timer pause{context};
+  uint16_t port = 0;
   std::shared_ptr<size_t> open = std::make_shared<size_t>(0);
   std::jthread thread;
 };
 
 AdminServer::AdminServer(std::unique_ptr<Inner> inner) : inner_(std::move(inner)) {}
+
+uint16_t AdminServer::port() const { return inner_->port; }
 
 AdminServer::~AdminServer() {
   inner_->context.stop();
@@ -246,8 +250,9 @@ AdminServer::~AdminServer() {
 }
 
 core::Result<std::unique_ptr<AdminServer>> AdminServer::start(const ListenAddress& address,
-                                                              Responder responder) {
-  auto inner = std::make_unique<Inner>(std::move(responder));
+                                                              Responder responder,
+                                                              const AdminLimits& limits) {
+  auto inner = std::make_unique<Inner>(std::move(responder), limits);
   if (const error_code error = inner->listen(address)) {
     const bool taken = error == boost::system::errc::address_in_use;
     return core::Error{core::Fault::fatal,

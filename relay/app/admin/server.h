@@ -3,12 +3,15 @@
 // the Responder's matter. One slow, silent or hostile client costs a bounded connection for a
 // bounded time, never a pipeline.
 //
-// Bounds: 64 connections, 8 KiB of headers, 16 KiB of body, 10 s for a request and for a response.
+// Bounds (AdminLimits): connections, bytes of headers and body, time for a request and a response.
 // Beyond them: 503 (then nothing), 431, 413, 408. What is no HTTP gets 400.
 //
 // Thread: made and destroyed by any one thread; the Responder runs on the server's. Errors of
 // start(): ADDRESS_IN_USE, or another Error that names the address.
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -20,17 +23,27 @@ namespace outbox::app {
 
 using Responder = std::function<HttpResponse(const HttpRequest&)>;
 
+struct AdminLimits {
+  size_t connections_max = 64;
+  uint32_t header_bytes_max = 8 * 1024;
+  uint64_t body_bytes_max = 16 * 1024;
+  std::chrono::milliseconds patience{10'000};  // for a whole request, and for a whole response
+};
+
 class AdminServer {
   struct Inner;
 
  public:
-  /// Listens when this returns.
+  /// Listens when this returns. Port 0 takes a free one.
   static core::Result<std::unique_ptr<AdminServer>> start(const ListenAddress& address,
-                                                          Responder responder);
+                                                          Responder responder,
+                                                          const AdminLimits& limits = {});
   /// Ends the thread at once; open connections are cut.
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
+
+  uint16_t port() const;
 
   /// For start() only, since nobody else has an Inner.
   explicit AdminServer(std::unique_ptr<Inner> inner);
