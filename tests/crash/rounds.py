@@ -70,6 +70,12 @@ def resume_armed(stage, tally, name, hit):
     resume(stage, tally, OUTBOX_FAILPOINT=f"{name}:{hit}")
 
 
+def start_armed(stage, name, hit):
+    """The same where nothing new may come before something is done."""
+    stage.mark()
+    stage.relay.start(OUTBOX_FAILPOINT=f"{name}:{hit}")
+
+
 def kill(stage, tally):
     stage.relay.kill()
     tally.rounds += 1

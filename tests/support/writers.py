@@ -189,8 +189,9 @@ class Transaction:
         seq, event_id = self._witness
         while not stopping.is_set():
             try:
-                return database.execute("select from outbox.event where seq = %s and id = %s::uuid",
-                                        [seq, event_id.hex()]) != []
+                return database.execute(
+                    "select 1 from outbox.event where seq = %s and id = %s::uuid",
+                    [seq, event_id.hex()]) != []
             except psycopg2.Error:
                 time.sleep(0.05)
         raise AssertionError("stopped while a commit was in doubt")
