@@ -94,6 +94,7 @@ Result<std::optional<Progress>> ProgressStore::poll(core::Now now) {
 
 void ProgressStore::start_connecting() {
   state_ = State::connecting;
+  slot_was_held_ = shared_->lease.held();
   worker_.start([options = options_](const Waiter& waiter) { return connect(options, waiter); });
 }
 
@@ -116,7 +117,8 @@ Result<void> ProgressStore::failed(const Error& error, core::Now now) {
   // Before the source has its slot, its own start names what is wrong, in the better words.
   const Trouble trouble = trouble_of(error.code);
   if (error.fault == core::Fault::fatal && shared_->lease.held()) return error;
-  if (trouble == Trouble::server_stopping) shared_->server_is_stopping = true;
+  // Refused while our walsender lives: the server is not starting, it is shutting down.
+  if (trouble == Trouble::server_stopping && slot_was_held_) shared_->server_is_stopping = true;
   state_ = State::waiting;
   reason_ = core::to_string(error);
   retry_at_ = now.instant + backoff_.after_failure(trouble);

@@ -78,6 +78,7 @@ class ProgressStore final : public core::Checkpoint {
   core::Instant retry_at_{};
   uint64_t reconnects_ = 0;
   bool ever_connected_ = false;
+  bool slot_was_held_ = false;  // when the attempt to connect began
 
   // While connected.
   ConnectionHandle connection_;

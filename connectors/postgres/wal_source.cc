@@ -21,7 +21,8 @@ using std::chrono::seconds;
 // Well below any sensible wal_sender_timeout (60 s by default).
 constexpr core::Duration kStatusInterval = seconds(1);
 constexpr core::Duration kAskAfterSilence = seconds(2);
-constexpr core::Duration kSilenceMax = seconds(10);
+constexpr core::Duration kSilenceMaxFirst = seconds(10);  // the lease's length
+constexpr core::Duration kSilenceMaxLast = seconds(600);
 // A heartbeat that saw our walsender this lately proves it alive: it decodes something that is not
 // for us, a huge transaction of other tables for example.
 constexpr core::Duration kSeenLately = seconds(5);
@@ -194,7 +195,10 @@ WalSource::SocketRead WalSource::read_socket(int& fruitless_reads) {
 }
 
 void WalSource::after_drain(Drained drained, uint64_t events, core::Now now) {
-  if (heard_at_ == now.instant) shared_->lease.heard(now.instant);
+  if (heard_at_ == now.instant) {
+    shared_->lease.heard(now.instant);
+    silence_max_ = kSilenceMaxFirst;
+  }
   more_at_hand_ = drained == Drained::credit_used;
   if (more_at_hand_) {
     nap_.add(events);
@@ -230,7 +234,10 @@ std::string WalSource::stream_error() {
 
 void WalSource::send_due_status(core::Now now) {
   if (silent_too_long(now)) {
-    lose_connection("nothing was heard for 10 s", now);
+    // A walsender that decodes something huge that is not for us may be silent for long, and each
+    // new one would begin it again: be more patient with the next.
+    silence_max_ = std::min(silence_max_ * 2, kSilenceMaxLast);
+    lose_connection("nothing was heard for too long", now);
     return;
   }
   const bool ask = had_credit_ && now.instant - heard_at_ >= kAskAfterSilence &&
@@ -260,7 +267,7 @@ bool WalSource::send_status(bool ask_reply, core::Now now) {
 
 // Without credit nothing is read, so silence says nothing; the kernel's keepalives watch then.
 bool WalSource::silent_too_long(core::Now now) const {
-  return had_credit_ && now.instant - heard_at_ >= kSilenceMax &&
+  return had_credit_ && now.instant - heard_at_ >= silence_max_ &&
          now.instant - shared_->lease.seen_at() >= kSeenLately;
 }
 

@@ -105,6 +105,7 @@ class WalSource final : public core::Source {
   State state_ = State::waiting;
   std::string reason_;  // why there is no stream
   core::Instant retry_at_{};
+  core::Duration silence_max_ = std::chrono::seconds(10);
   Phase phase_;  // before worker_, whose job writes it
   std::optional<SessionRequest::Held> held_;
   std::optional<core::Progress> resumed_;

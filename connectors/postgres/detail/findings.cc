@@ -187,15 +187,16 @@ std::vector<Finding> judge_publication(const ServerFacts& facts, const PostgresO
   }
   const PublicationFacts& publication = *facts.publication;
   const bool partitioned = facts.table && facts.table->partitioned;
+  if (!publication.has_table) {
+    findings.add(Severity::error, "PUBLICATION_WITHOUT_TABLE",
+                 name + " does not contain table " + options.table.text(),
+                 "alter publication " + sql_name + " add table " + table_sql(options.table) + ";");
+  }
   if (partitioned && !publication.via_root) {
     findings.add(
         Severity::error, "PUBLICATION_PARTITIONS",
         name + " publishes the partitions of " + options.table.text() + " under their own names",
         "alter publication " + sql_name + " set (publish_via_partition_root = true);");
-  } else if (!publication.has_table) {
-    findings.add(Severity::error, "PUBLICATION_WITHOUT_TABLE",
-                 name + " does not contain table " + options.table.text(),
-                 "alter publication " + sql_name + " add table " + table_sql(options.table) + ";");
   }
   if (!publication.inserts) {
     findings.add(Severity::error, "PUBLICATION_WITHOUT_INSERTS", name + " does not publish inserts",

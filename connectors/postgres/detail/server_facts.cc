@@ -73,11 +73,17 @@ from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
 where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum)sql";
 
-// to_jsonb, because row filters exist from Postgres 15 on.
+// A publication that is not via the root lists only partitions in pg_publication_tables. to_jsonb,
+// because row filters exist from Postgres 15 on.
 constexpr const char* kPublicationQuery = R"sql(
 select p.oid, p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubviaroot,
-       exists (select from pg_catalog.pg_publication_tables t
-               where t.pubname = p.pubname and t.schemaname = $2 and t.tablename = $3) as has_table,
+       p.puballtables
+         or exists (select from pg_catalog.pg_publication_tables t
+                    where t.pubname = p.pubname and t.schemaname = $2 and t.tablename = $3)
+         or exists (select from pg_catalog.pg_publication_rel r
+                    join pg_catalog.pg_class c on c.oid = r.prrelid
+                    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                    where r.prpubid = p.oid and n.nspname = $2 and c.relname = $3) as has_table,
        exists (select from pg_catalog.pg_publication_rel r
                join pg_catalog.pg_class c on c.oid = r.prrelid
                join pg_catalog.pg_namespace n on n.oid = c.relnamespace

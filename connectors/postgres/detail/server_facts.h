@@ -36,7 +36,7 @@ struct TableFacts {
 struct PublicationFacts {
   uint32_t oid = 0;
   bool all_tables = false;
-  bool has_table = false;  // under the table's own name, which for a partitioned one means via root
+  bool has_table = false;
   bool inserts = false;
   bool updates = false;
   bool deletes = false;

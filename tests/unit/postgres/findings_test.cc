@@ -1,0 +1,236 @@
+#include "connectors/postgres/detail/findings.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace outbox::postgres {
+namespace {
+
+PostgresOptions options() {
+  PostgresOptions options;
+  options.pipeline = "orders";
+  options.slot = "outbox_shop";
+  options.publication = "outbox_shop";
+  return options;
+}
+
+ServerFacts good_server() {
+  ServerFacts facts;
+  facts.version = 150018;
+  facts.database = "shop";
+  facts.user = "relay";
+  facts.may_replicate = true;
+  facts.wal_level = "logical";
+  facts.synchronous_commit = "on";
+  facts.max_slot_wal_keep_mb = 50'000;
+  facts.slots_free = 5;
+  facts.walsenders_free = 5;
+  facts.progress_table = ProgressTable::usable;
+  facts.table = TableFacts{.oid = 16400,
+                           .partitioned = true,
+                           .may_select = true,
+                           .payload_size_checked = true,
+                           .sequence = "outbox.event_seq",
+                           .columns = {{"seq", "bigint", 20, false, true},
+                                       {"id", "uuid", 2950, false, true},
+                                       {"aggregate_type", "text", 25, false, true},
+                                       {"aggregate_id", "text", 25, false, false},
+                                       {"event_type", "text", 25, false, true},
+                                       {"payload", "jsonb", 3802, false, false}}};
+  facts.publication =
+      PublicationFacts{.oid = 5, .has_table = true, .inserts = true, .via_root = true};
+  facts.slot.emplace();
+  facts.slot->plugin = "pgoutput";
+  facts.slot->database = "shop";
+  facts.slot->wal_status = "reserved";
+  facts.slot->confirmed_flush = core::Lsn{1000};
+  return facts;
+}
+
+std::vector<Finding> judged(const ServerFacts& facts) {
+  std::vector<Finding> all = judge_server(facts, options());
+  for (const auto& more :
+       {judge_publication(facts, options(), true), judge_slot(facts, options())}) {
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
+}
+
+const Finding* find(const std::vector<Finding>& findings, const std::string& code) {
+  const auto found = std::find_if(findings.begin(), findings.end(),
+                                  [&](const Finding& finding) { return finding.code == code; });
+  return found == findings.end() ? nullptr : &*found;
+}
+
+void expect(const ServerFacts& facts, const std::string& code, Severity severity,
+            const std::string& remedy) {
+  const std::vector<Finding> findings = judged(facts);
+  const Finding* finding = find(findings, code);
+  ASSERT_NE(finding, nullptr) << code;
+  EXPECT_EQ(finding->severity, severity) << code;
+  EXPECT_NE(finding->remedy.find(remedy), std::string::npos) << finding->remedy;
+}
+
+TEST(FindingsTest, AServerThatIsAsItShouldBeHasNone) { EXPECT_TRUE(judged(good_server()).empty()); }
+
+TEST(FindingsTest, WalLevelVersionAndStandbyStopAStart) {
+  ServerFacts facts = good_server();
+  facts.wal_level = "replica";
+  expect(facts, "WAL_LEVEL", Severity::error, "wal_level = 'logical'");
+  facts = good_server();
+  facts.version = 130012;
+  expect(facts, "SERVER_VERSION", Severity::error, "14 to 18");
+  facts = good_server();
+  facts.in_recovery = true;
+  expect(facts, "SERVER_IS_STANDBY", Severity::error, "primary");
+}
+
+TEST(FindingsTest, WhatOnlyAPersonCanWeighIsAWarningOrANote) {
+  ServerFacts facts = good_server();
+  facts.may_replicate = false;
+  expect(facts, "ROLE_REPLICATION", Severity::warning, "alter role \"relay\" replication");
+  facts = good_server();
+  facts.max_slot_wal_keep_mb = -1;
+  expect(facts, "SLOT_WAL_UNLIMITED", Severity::note, "max_slot_wal_keep_size");
+  facts = good_server();
+  facts.synchronous_commit = "off";
+  expect(facts, "ASYNCHRONOUS_COMMIT", Severity::note, "wal_writer_delay");
+  facts = good_server();
+  facts.table->payload_size_checked = false;
+  expect(facts, "NO_SIZE_CHECK", Severity::warning, "add check");
+  facts = good_server();
+  facts.table->may_select = false;
+  expect(facts, "TABLE_DENIED", Severity::warning, "grant select");
+}
+
+TEST(FindingsTest, AMissingTableColumnOrSchemaIsNamedWithWhatMendsIt) {
+  ServerFacts facts = good_server();
+  facts.table.reset();
+  expect(facts, "TABLE_MISSING", Severity::error, "outbox schema apply");
+  facts = good_server();
+  facts.table->columns.pop_back();
+  expect(facts, "COLUMN_MISSING", Severity::error, "[source.<name>.columns]");
+  facts = good_server();
+  facts.progress_table = ProgressTable::missing;
+  expect(facts, "SCHEMA_MISSING", Severity::error, "outbox schema apply");
+  facts.progress_table = ProgressTable::denied;
+  expect(facts, "PROGRESS_DENIED", Severity::error, "grant outbox_relay to \"relay\"");
+  facts = good_server();
+  facts.table->unlogged = true;
+  expect(facts, "TABLE_UNLOGGED", Severity::error, "set logged");
+}
+
+TEST(FindingsTest, APublicationThatWouldLoseEventsIsAnErrorWithTheFixSql) {
+  ServerFacts facts = good_server();
+  facts.publication->has_table = false;
+  expect(facts, "PUBLICATION_WITHOUT_TABLE", Severity::error,
+         "alter publication \"outbox_shop\" add table \"outbox\".\"event\"");
+  facts = good_server();
+  facts.publication->inserts = false;
+  expect(facts, "PUBLICATION_WITHOUT_INSERTS", Severity::error, "publish = 'insert'");
+  facts = good_server();
+  facts.publication->via_root = false;
+  facts.publication->has_table = false;
+  expect(facts, "PUBLICATION_PARTITIONS", Severity::error, "publish_via_partition_root = true");
+  facts = good_server();
+  facts.publication.reset();
+  expect(facts, "PUBLICATION_MISSING", Severity::error, "create publication");
+  facts = good_server();
+  facts.publication->has_filter = true;
+  expect(facts, "PUBLICATION_FILTERS", Severity::warning, "set table");
+}
+
+TEST(FindingsTest, APublicationMayBeMissingAtAFirstStart) {
+  ServerFacts facts = good_server();
+  facts.publication.reset();
+  EXPECT_TRUE(judge_publication(facts, options(), false).empty());
+}
+
+TEST(FindingsTest, AnUnpartitionedTableNeedsNoPublishingViaTheRoot) {
+  ServerFacts facts = good_server();
+  facts.table->partitioned = false;
+  facts.publication->via_root = false;
+  EXPECT_TRUE(judge_publication(facts, options(), true).empty());
+}
+
+TEST(FindingsTest, ASlotThatIsLostOrForeignOrNearlyLostIsSaid) {
+  ServerFacts facts = good_server();
+  facts.slot->wal_status = "lost";
+  expect(facts, "SLOT_LOST", Severity::error, "pg_drop_replication_slot('outbox_shop')");
+  facts = good_server();
+  facts.slot->plugin = "wal2json";
+  expect(facts, "SLOT_FOREIGN", Severity::error, "Name another slot");
+  facts = good_server();
+  facts.slot->safe_wal_bytes = 10'000'000;
+  expect(facts, "SLOT_WAL_LOW", Severity::warning, "max_slot_wal_keep_size");
+  facts = good_server();
+  facts.slot.reset();
+  facts.slots_free = 0;
+  expect(facts, "NO_FREE_SLOT", Severity::error, "max_replication_slots");
+}
+
+class ProgressTest : public testing::Test {
+ protected:
+  ProgressTest() {
+    saved_.system_id = "77";
+    saved_.timeline = 1;
+    saved_.end = core::Lsn{0x16B374D848};
+    slot_.emplace();
+    slot_->confirmed_flush = saved_.end;
+  }
+
+  std::string code() const {
+    const auto finding = judge_progress(saved_, identity_, slot_, options());
+    return finding ? finding->code : "";
+  }
+  std::string what() const { return judge_progress(saved_, identity_, slot_, options())->what; }
+
+  ProgressFacts saved_;
+  ServerIdentity identity_{"77", 1, core::Lsn{0x16C0000000}};
+  std::optional<SlotFacts> slot_;
+};
+
+TEST_F(ProgressTest, ASlotAtOrBehindSavedProgressIsFine) {
+  EXPECT_EQ(code(), "");
+  slot_->confirmed_flush = core::Lsn{0x1000000000};
+  EXPECT_EQ(code(), "");
+}
+
+TEST_F(ProgressTest, ASlotAheadOfSavedProgressStopsAndNamesBothLsns) {
+  slot_->confirmed_flush = core::Lsn{0x16B374D849};
+  EXPECT_EQ(code(), "SLOT_AHEAD");
+  EXPECT_NE(what().find("16/B374D848"), std::string::npos);
+  EXPECT_NE(what().find("16/B374D849"), std::string::npos);
+}
+
+TEST_F(ProgressTest, AMissingSlotStopsAndNamesWhereTheGapBegins) {
+  slot_.reset();
+  EXPECT_EQ(code(), "SLOT_MISSING");
+  EXPECT_NE(what().find("16/B374D848"), std::string::npos);
+}
+
+TEST_F(ProgressTest, AnotherClusterTimelineOrARestoreIsNoticed) {
+  identity_.system_id = "78";
+  EXPECT_EQ(code(), "OTHER_SYSTEM");
+  identity_ = {"77", 2, core::Lsn{0x16C0000000}};
+  EXPECT_EQ(code(), "OTHER_TIMELINE");
+  identity_ = {"77", 1, core::Lsn{0x16B374D847}};
+  EXPECT_EQ(code(), "WAL_BEHIND_PROGRESS");
+}
+
+TEST_F(ProgressTest, ProgressThatWasNeverSavedFitsEverySlot) {
+  saved_.end = core::Lsn{};
+  slot_->confirmed_flush = core::Lsn{0x16B374D848};
+  EXPECT_EQ(code(), "");
+  slot_.reset();
+  EXPECT_EQ(code(), "");
+}
+
+TEST(QuoteTest, IdentifiersAndLiteralsCannotEscape) {
+  EXPECT_EQ(quote_identifier("a\"b"), "\"a\"\"b\"");
+  EXPECT_EQ(quote_literal("it's"), "'it''s'");
+}
+
+}  // namespace
+}  // namespace outbox::postgres
