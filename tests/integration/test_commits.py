@@ -183,7 +183,8 @@ def test_a_transaction_of_100_000_rows_goes_out_while_the_relay_stays_small(stag
     """Larger than the window by far: rows go out as they come (invariant 7)."""
     with stage.shop.transaction() as cursor:
         cursor.execute("insert into outbox.event"
-                       " (aggregate_type, aggregate_id, event_type, payload) select 'order', 'big', 'changed',"
+                       " (aggregate_type, aggregate_id, event_type, payload)"
+                       " select 'order', 'big', 'changed',"
                        " to_jsonb(repeat('x', 300))"
                        " from generate_series(1, 100000)")
         last = stage.shop.publish(key="big", cursor=cursor)

@@ -13,7 +13,7 @@ from outbox import outbox
 from service.port import free_port
 from stage import Stage
 from support.database import Database
-from support.topic import create_topic, topic_names, unique_name
+from support.topic import create_topic, delete_topic, topic_names, unique_name
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +40,28 @@ class Patient:
         if kafka:
             more["KAFKA_BOOTSTRAP"] = kafka
         routes = config.pop("routes", None) or [route(self.topic)]
-        self._file.write_text(config_text.whole(free_port(), self.slot, routes, **config))
+        self._file.write_text(config_text.whole(free_port(), self.slot, routes,
+                                                 name=self.slot, **config))
         return outbox("doctor", "--config", self._file, *options, **more)
 
     def findings(self, level, **more):
         """(exit code, the findings of this level)."""
         done = self.ask("-o", "json", **more)
         return done.code, [one for one in json.loads(done.out) if one["level"] == level]
+
+
+@pytest.fixture(scope="module")
+def database():
+    """One for all tests here: each has a slot, a publication and a pipeline of its own in it."""
+    with Database() as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def topic():
+    name = create_topic(unique_name("doctor"))
+    yield name
+    delete_topic(name)
 
 
 @pytest.fixture
@@ -83,8 +98,10 @@ def test_doctor_touches_nothing(patient):
     slots = "select count(*) from pg_replication_slots where slot_name = %s"
     patient.ask()
     assert patient.database.value(slots, [patient.slot]) == 0
-    assert patient.database.value("select count(*) from pg_publication") == 0
-    assert patient.database.value("select count(*) from outbox.progress") == 0
+    assert patient.database.value("select count(*) from pg_publication where pubname = %s",
+                                  [patient.slot]) == 0
+    assert patient.database.value("select count(*) from outbox.progress where pipeline = %s",
+                                  [patient.slot]) == 0
     assert topic_names() == topics
 
 
@@ -114,8 +131,8 @@ def test_a_publication_that_is_gone_after_the_first_start_is_an_error_with_the_s
 def test_a_slot_that_is_gone_after_the_first_start_is_an_error(tmp_path, patient):
     patient.database.execute(
         "insert into outbox.progress (pipeline, system_id, timeline, slot, end_lsn)"
-        " select 'orders', system_identifier::text, 1, %s, '0/10' from pg_control_system()",
-        [patient.slot])
+        " select %s, system_identifier::text, 1, %s, '0/10' from pg_control_system()",
+        [patient.slot, patient.slot])
     patient.database.execute(f"select outbox.create_publication('{patient.slot}')")
     code, errors = patient.findings("error")
     assert code == 1
@@ -162,7 +179,10 @@ def test_a_database_without_the_schema_is_an_error_with_the_command(tmp_path, to
 
 def test_asynchronous_commits_are_told_of(patient):
     patient.database.execute(f"alter database {patient.database.name} set synchronous_commit = off")
-    done = patient.ask()
+    try:
+        done = patient.ask()
+    finally:
+        patient.database.execute(f"alter database {patient.database.name} reset synchronous_commit")
     assert done.code == 0 and "synchronous_commit" in done.out and "wal_writer_delay" in done.out
 
 

@@ -13,7 +13,7 @@ SMALL_LIMIT = 20_000
 
 
 class Topics:
-    """The topics of the module; `missing` is one that is not there."""
+    """The topics of the module; `missing` is never there, `late` not at first."""
 
     def __init__(self):
         self.cancelled = create_topic(unique_name("cancelled"))
@@ -21,7 +21,7 @@ class Topics:
         self.audit = create_topic(unique_name("audit"))
         self.small = create_topic(unique_name("small"), max_message_bytes=SMALL_LIMIT)
         self.compacted = create_topic(unique_name("compacted"), cleanup_policy="compact")
-        self.missing = unique_name("missing")
+        self.missing, self.late = unique_name("missing"), unique_name("late")
         self.prefix = unique_name("by-type")
         self.by_type = create_topic(f"{self.prefix}.invoice")
 
@@ -33,12 +33,13 @@ class Topics:
                 route(self.small, on_failure="skip", aggregate_type="skipped"),
                 route(self.compacted, aggregate_type="compacted"),
                 route(self.missing, aggregate_type="lost"),
+                route(self.late, aggregate_type="late"),
                 route(self.prefix + ".${aggregate_type}", aggregate_type="invoice"),
                 route(self.prefix + ".${aggregate_type}", event_type="ByType")]
 
     def delete(self):
         for name in (self.cancelled, self.orders, self.audit, self.small, self.compacted,
-                     self.by_type):
+                     self.by_type, self.late):
             delete_topic(name)
 
 
@@ -111,10 +112,21 @@ def test_no_route_is_a_dead_letter_of_the_pipeline_with_the_whole_event(stage, t
 def test_a_missing_topic_is_a_dead_letter_that_names_it_and_the_relay_does_not_make_it(
         stage, topics):
     event_id = stage.shop.publish("lost", "1")
-    _, code, detail = dead_letter(stage, topics.missing + ".dead-letter", event_id)
+    record, code, detail = dead_letter(stage, stage.dead_letters, event_id)
     assert code == "UNKNOWN_TOPIC" and topics.missing in detail
+    assert record.header("outbox.error.topic") == topics.missing
     assert topics.missing not in topic_names()
     the_stream_goes_on(stage, topics)
+
+
+def test_a_topic_that_is_made_later_is_found_without_a_restart(stage, topics):
+    create_topic(topics.late)
+
+    def taken():
+        stage.shop.publish("late", "1")
+        stage.topics[topics.late].look(0.3)
+        return stage.topics[topics.late].records
+    wait_until(taken, "events arrive in the new topic", pause_s=0.2)
 
 
 @pytest.mark.parametrize("size", [SMALL_LIMIT, 5_000_000, 32_000_000])
