@@ -19,6 +19,9 @@ using core::Result;
 using std::chrono::steady_clock;
 
 constexpr size_t kReasonBytes = 512;
+// Settings sharpen what is refused beforehand; nothing waits long for them.
+constexpr Admin::Timeout kSettingsPatience(400);
+constexpr Admin::Timeout kSettingsPatienceAgain(150);
 
 template <typename Number>
 std::optional<Number> number_of(std::string_view text) {
@@ -181,12 +184,16 @@ void Admin::read_settings(TopicFacts& facts, Timeout timeout) {
   const AdminOptionsHandle options(
       rd_kafka_AdminOptions_new(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS));
   std::array<char, kReasonBytes> ignored{};
+  // A cluster that cannot describe (librdkafka's mock) never answers; it costs its patience once.
+  timeout = std::min(timeout, settings_unanswered_ ? kSettingsPatienceAgain : kSettingsPatience);
   const int timeout_ms = std::max(1, static_cast<int>(timeout.count()));
   rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms, ignored.data(),
                                             ignored.size());
   rd_kafka_ConfigResource_t* asked = resource.get();
   rd_kafka_DescribeConfigs(client_.get(), &asked, 1, options.get(), answers_.get());
   const EventHandle event = wait_for(RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT, timeout);
+  settings_unanswered_ =
+      event == nullptr || rd_kafka_event_error(event.get()) == RD_KAFKA_RESP_ERR__TIMED_OUT;
   if (event == nullptr || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
   const auto* result = rd_kafka_event_DescribeConfigs_result(event.get());
   size_t count = 0;

@@ -84,6 +84,7 @@ class Admin {
   QueueHandle answers_;  // of admin requests
   std::string trouble_;
   bool not_let_in_ = false;
+  bool settings_unanswered_ = false;  // the last question about settings got no answer
 };
 
 }  // namespace outbox::kafka

@@ -17,6 +17,7 @@ using std::chrono::steady_clock;
 constexpr milliseconds kPatience(1'000);
 constexpr milliseconds kMakePatience(5'000);
 constexpr seconds kAskAgainFound(30);
+constexpr seconds kAskAgainUnread(10);
 constexpr seconds kAskAgainMissing(3);
 constexpr seconds kAskAgainUnreachable(1);
 constexpr milliseconds kSecondOpinion(1'100);
@@ -173,7 +174,7 @@ void TopicWatch::file(Entry& entry, TopicFacts facts, Instant now) {
   switch (facts.answer) {
     case TopicAnswer::found:
       entry.doubtful.reset();
-      entry.ask_at = now + kAskAgainFound;
+      entry.ask_at = now + (facts.settings_read ? kAskAgainFound : kAskAgainUnread);
       break;
     case TopicAnswer::unreachable:
       // The others wait with it: each would cost the same patience.
