@@ -53,7 +53,8 @@ class Progress:
 
     def _text(self, committed, delivered, elapsed_s):
         rate = delivered / elapsed_s
-        left = f"{(self._total - delivered) / rate:.0f} s left" if rate > 0 else "waiting"
+        known = delivered * 100 >= self._total  # before that the rate is only the start's
+        left = f"{(self._total - delivered) / rate:.0f} s left" if known else "starting"
         counts = (f"{committed:,} committed, {delivered:,} of {self._total:,} arrived, "
                   f"{rate:,.0f}/s, {left}")
         if not self._terminal:

@@ -121,7 +121,8 @@ class Stage:
 
     def _start_mock(self):
         program = environment.CHECKOUT / "build" / "release" / "mock_kafka"
-        mock = subprocess.Popen([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        topic = ["--topic", f"{TOPIC}:{_PARTITIONS}"]
+        mock = subprocess.Popen([program, *topic], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL, text=True, start_new_session=True)
         self._ends.callback(mock.wait)
         self._ends.callback(mock.terminate)
