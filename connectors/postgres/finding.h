@@ -9,7 +9,12 @@
 
 namespace outbox::postgres {
 
-enum class Severity { error, warning, note };
+enum class Severity {
+  error,
+  warning,
+  note,
+  unreachable,  // nothing could be looked at
+};
 
 struct Finding {
   Severity severity = Severity::error;

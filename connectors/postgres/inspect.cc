@@ -1,6 +1,7 @@
 #include "connectors/postgres/detail/findings.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/session.h"
+#include "connectors/postgres/detail/sqlstate.h"
 #include "connectors/postgres/finding.h"
 
 namespace outbox::postgres {
@@ -10,8 +11,24 @@ void append(std::vector<Finding>& all, std::vector<Finding> more) {
   for (Finding& finding : more) all.push_back(std::move(finding));
 }
 
-Finding unreachable(const core::Error& error) {
-  return {Severity::error, error.code, core::to_string(error), error.hint};
+Finding trouble(const core::Error& error) {
+  const Trouble kind = trouble_of(error.code);
+  const bool away = kind == Trouble::passing || kind == Trouble::server_stopping;
+  const std::string what =
+      core::to_string(core::Error{error.fault, "", error.op, error.subject, error.detail, ""});
+  return {away ? Severity::unreachable : Severity::error, error.code, what, error.hint};
+}
+
+// A relay needs a replication connection, and what was saved must fit the server behind it.
+std::optional<Finding> look_at_replication(const ServerFacts& facts, const PostgresOptions& options,
+                                           const Waiter& waiter) {
+  auto replication =
+      Connection::open(options.url, ConnectionKind::replication, application_name(options), waiter);
+  if (!replication) return trouble(replication.error());
+  const auto identity = read_identity(*replication, waiter);
+  if (!identity) return trouble(identity.error());
+  if (!facts.progress) return std::nullopt;
+  return judge_progress(*facts.progress, *identity, facts.slot, options);
 }
 
 }  // namespace
@@ -20,14 +37,17 @@ std::vector<Finding> inspect(const PostgresOptions& options) {
   const EventFd never;
   const Waiter waiter(never);
   auto sql = Connection::open(options.url, ConnectionKind::sql, application_name(options), waiter);
-  if (!sql) return {unreachable(sql.error())};
+  if (!sql) return {trouble(sql.error())};
   const auto facts = read_server_facts(*sql, options, waiter);
-  if (!facts) return {unreachable(facts.error())};
+  if (!facts) return {trouble(facts.error())};
 
   std::vector<Finding> findings = judge_server(*facts, options);
   const bool begun = facts->progress && facts->progress->end.valid();
   append(findings, judge_publication(*facts, options, begun));
   append(findings, judge_slot(*facts, options));
+  if (auto finding = look_at_replication(*facts, options, waiter)) {
+    findings.push_back(std::move(*finding));
+  }
   return findings;
 }
 

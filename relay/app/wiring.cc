@@ -1,5 +1,6 @@
 #include "relay/app/wiring.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -126,6 +127,8 @@ FindingLevel level_of(postgres::Severity severity) {
       return FindingLevel::warn;
     case postgres::Severity::note:
       return FindingLevel::ok;
+    case postgres::Severity::unreachable:
+      return FindingLevel::unreachable;
   }
   return FindingLevel::error;
 }
@@ -148,6 +151,13 @@ std::vector<Finding> look_at_source(const SourceConfig& source, const std::strin
   std::vector<Finding> findings;
   for (const postgres::Finding& seen : postgres::inspect(postgres_options(source, pipeline))) {
     findings.push_back(Finding{level_of(seen.severity), seen.code + ": " + seen.what, seen.remedy});
+  }
+  if (std::all_of(findings.begin(), findings.end(),
+                  [](const Finding& one) { return one.level == FindingLevel::ok; })) {
+    findings.push_back(Finding{FindingLevel::ok,
+                               "nothing stands in the way of slot " + source.slot +
+                                   " and publication " + source.publication,
+                               ""});
   }
   return findings;
 }

@@ -147,6 +147,8 @@ const char* to_string(Severity severity) {
       return "warning";
     case Severity::note:
       return "note";
+    case Severity::unreachable:
+      return "unreachable";
   }
   return "?";
 }

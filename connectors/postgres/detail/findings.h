@@ -8,16 +8,8 @@
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/finding.h"
 #include "relay/core/error.h"
-#include "relay/core/lsn.h"
 
 namespace outbox::postgres {
-
-/// Who the server is, as IDENTIFY_SYSTEM says.
-struct ServerIdentity {
-  std::string system_id;
-  uint32_t timeline = 0;
-  core::Lsn flushed;  // its WAL ends here or later
-};
 
 /// Everything that concerns server, role and table, which must be right before publication and slot
 /// can be made.

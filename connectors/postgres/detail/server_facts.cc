@@ -185,6 +185,13 @@ Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::string& s
   return std::optional(std::move(facts));
 }
 
+Result<ServerIdentity> read_identity(Connection& replication, const Waiter& waiter) {
+  const auto rows = replication.run("IDENTIFY_SYSTEM", {}, "identify", "the server", waiter);
+  if (!rows) return rows.error();
+  return ServerIdentity{rows->value("systemid"), number<uint32_t>(rows->value("timeline")),
+                        lsn(rows->value("xlogpos"))};
+}
+
 ProgressFacts progress_of(const Rows& rows) {
   ProgressFacts progress;
   progress.system_id = rows.value("system_id");

@@ -91,11 +91,20 @@ struct ServerFacts {
   std::optional<ProgressFacts> progress;
 };
 
+/// Who the server is, as IDENTIFY_SYSTEM says.
+struct ServerIdentity {
+  std::string system_id;
+  uint32_t timeline = 0;
+  core::Lsn flushed;  // its WAL ends here or later
+};
+
 core::Result<ServerFacts> read_server_facts(Connection& sql, const PostgresOptions& options,
                                             const Waiter& waiter);
 
 core::Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::string& slot,
                                                  const Waiter& waiter);
+
+core::Result<ServerIdentity> read_identity(Connection& replication, const Waiter& waiter);
 
 /// The first row, which has the columns of outbox.progress.
 ProgressFacts progress_of(const Rows& rows);

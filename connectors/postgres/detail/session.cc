@@ -1,7 +1,6 @@
 #include "connectors/postgres/detail/session.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "connectors/postgres/detail/server_facts.h"
 
@@ -176,13 +175,9 @@ class Starting {
   }
 
   Result<void> identify() {
-    const auto identified =
-        replication_->run("IDENTIFY_SYSTEM", {}, "identify", "the server", waiter_);
-    if (!identified) return identified.error();
-    const std::string timeline = identified->value("timeline");
-    session_.identity.system_id = identified->value("systemid");
-    std::from_chars(timeline.data(), timeline.data() + timeline.size(), session_.identity.timeline);
-    session_.identity.flushed = core::parse_lsn(identified->value("xlogpos")).value_or(core::Lsn{});
+    Result<ServerIdentity> identity = read_identity(*replication_, waiter_);
+    if (!identity) return identity.error();
+    session_.identity = std::move(*identity);
     return {};
   }
 
