@@ -1,9 +1,10 @@
 #pragma once
 // Backoff: how long to wait before the next attempt to connect. Full jitter: a draw between zero
 // and a limit that doubles with every failure, so that many relays do not come back in step. The
-// limit stays low, because one attempt a second costs a server nothing and recovery is to take less
-// than a second. The first attempt after a loss goes at once, unless the connection that was lost
-// had lived only a moment: otherwise a server that ends each session right away would be stormed.
+// limit stays low, because four attempts a second cost a server nothing and recovery is to take
+// less than a second, the session's start included. The first attempt after a loss goes at once,
+// unless the connection that was lost had lived only a moment: otherwise a server that ends each
+// session right away would be stormed.
 //
 // Pure; the caller brings the time.
 
@@ -17,7 +18,7 @@ namespace outbox::postgres {
 class Backoff {
  public:
   static constexpr core::Duration kFirstLimit = std::chrono::milliseconds(50);
-  static constexpr core::Duration kLastLimit = std::chrono::milliseconds(1000);
+  static constexpr core::Duration kLastLimit = std::chrono::milliseconds(500);
   /// A password or a grant is mended by a person, and failed logins may lock an account.
   static constexpr core::Duration kAccessDelay = std::chrono::seconds(30);
   static constexpr core::Duration kSlotDelay = std::chrono::seconds(1);

@@ -48,7 +48,9 @@ simdjson::error_code read_value(ondemand::value value, std::optional<std::string
   if (const auto error = value.type().get(type)) return error;
   if (type == ondemand::json_type::null) {
     out.reset();
-    return value.is_null() ? simdjson::SUCCESS : simdjson::INCORRECT_TYPE;
+    bool null = false;
+    const auto error = simdjson::simdjson_result<bool>(value.is_null()).get(null);
+    return error ? error : null ? simdjson::SUCCESS : simdjson::INCORRECT_TYPE;
   }
   std::string_view text;
   const auto error = type == ondemand::json_type::string ? value.get_string().get(text)

@@ -145,8 +145,8 @@ class PgoutputDecoder::Reading {
 
   void tuple() {
     const size_t count = in_.u16();
-    decoder_.row_.resize(count);
-    for (size_t i = 0; i < count && in_.ok(); ++i) decoder_.row_[i] = value();
+    decoder_.row_.clear();
+    for (size_t i = 0; i < count && in_.ok(); ++i) decoder_.row_.push_back(value());
   }
 
   Value value() {
