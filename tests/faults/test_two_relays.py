@@ -20,7 +20,7 @@ def test_a_second_relay_on_the_slot_waits_says_why_and_takes_over_within_two_sec
             second = Relay(tmp_path / f"relay-{number}", stage.database.url, stage.topic,
                            slot=stage.relay.slot)
             second.start()
-            wait_until(lambda: "active" in second.log_file.read_text(), "the second says why")
+            wait_until(lambda: "held by pid" in second.log_file.read_text(), "the second says why")
             assert_waits(second, stage)
             first, stage.relay = stage.relay, second
             first.kill()
