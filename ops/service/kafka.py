@@ -108,10 +108,11 @@ class Kafka:
         for number in range(1, size + 1):
             ports[number] = _two_free_ports(ports)
         self._write_configs(ports)
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Joined to its option by "=": one id in 64 begins with a dash.
+        cluster_id = "--cluster-id=" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         formats = [subprocess.Popen(
             ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", _class_path(),
-             "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c",
+             "kafka.tools.StorageTool", "format", cluster_id, "-c",
              str(self._config_file(n))],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for n in ports]
         for format_run in formats:
