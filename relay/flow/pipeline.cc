@@ -247,7 +247,9 @@ core::Instant Pipeline::save_due(StreamId stream) const {
   const core::Progress current = progress_of(stream);
   if (current == saved.progress) return core::kNever;
   if (!saved.at || (!taking_ && windows_[stream.value].empty())) return core::Instant::min();
-  const bool events_settled = current.settled != saved.progress.settled;
+  // The end of a transaction whose last event is saved already counts as its event does.
+  const bool events_settled =
+      current.settled != saved.progress.settled || saved.progress.settled > saved.progress.boundary;
   return *saved.at +
          (events_settled ? options_.progress_interval : options_.idle_progress_interval);
 }

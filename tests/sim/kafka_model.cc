@@ -66,6 +66,7 @@ Admission KafkaModel::admission_of(const Delivery& delivery) {
   if (state_ == State::fenced || outside_ >= weather_.outside_max) return Admission::full;
   if (delivery.purpose == core::Purpose::deliver &&
       delivery.destination->state == DestinationState::unknown) {
+    if (weather_.facts_in_submit && ++waits_ % 3 == 0) learn_facts();
     return Admission::wait;
   }
   const Partition& partition = partition_of(delivery);

@@ -27,6 +27,7 @@ struct Weather {
   uint64_t outside_max = 64;
   uint64_t failure_chance = 0;     // the connection goes, with or without what was sent
   uint64_t facts_late_chance = 0;  // a new topic is unknown at first
+  bool facts_in_submit = false;    // and may become known between two submits
   bool seeding = true;             // one batch alone on a partition that is new to the producer
   bool names_bad_record = false;   // the broker says which record spoiled the batch
 };
@@ -118,6 +119,7 @@ class KafkaModel : public core::Sink {
   uint64_t generation_ = 1;
   bool news_ = false;
   bool late_ = false;  // alternates which new topic's facts are late
+  uint64_t waits_ = 0;
 };
 
 }  // namespace outbox::sim

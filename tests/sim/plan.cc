@@ -21,6 +21,7 @@ Weather draw_weather(flow::Random& random) {
   weather.outside_max = one_of(random, {1, 3, 16, 64});
   weather.failure_chance = one_of(random, {0, 0, 2, 10, 30});
   weather.facts_late_chance = one_of(random, {0, 50, 90});
+  weather.facts_in_submit = random.below(2) == 0;
   weather.seeding = random.below(3) != 0;
   weather.names_bad_record = random.below(2) == 0;
   return weather;

@@ -50,7 +50,7 @@ class FakeCheckpoint : public core::Checkpoint {
   uint64_t save_count() const { return save_count_; }
   const core::Progress& newest_save() const { return newest_; }
 
-  bool idle() const override { return !saving_ && !durable_; }
+  bool idle() const override { return !saving_ && !durable_ && !error_; }
   void save(const core::Progress& progress, uint64_t epoch) override;
   core::Result<std::optional<core::Progress>> poll(core::Now now) override;
   core::Interest interest(core::Instant) const override { return {}; }

@@ -183,12 +183,27 @@ void FakeSink::check_order(Ticket ticket) const {
   OUTBOX_ASSERT(submitted != outside_.end());
   const Delivery& delivery = *submitted;
   if (!delivery.event->aggregate_id) return;
-  const auto failed = failed_.find({delivery.destination, key_of(delivery)});
-  OUTBOX_ASSERT(failed == failed_.end() || delivery.ticket < failed->second);
+  OUTBOX_ASSERT(!behind_failure(delivery));
   for (auto earlier = outside_.begin(); earlier != submitted; ++earlier) {
     OUTBOX_ASSERT(earlier->destination != delivery.destination ||
                   earlier->event->aggregate_id != delivery.event->aggregate_id);
   }
+}
+
+bool FakeSink::behind_failure(const Delivery& delivery) const {
+  const auto failed = failed_.find({delivery.destination, key_of(delivery)});
+  return delivery.event->aggregate_id && failed != failed_.end() &&
+         failed->second < delivery.ticket;
+}
+
+void FakeSink::land_in_flight() {
+  for (const Delivery& delivery : outside_) {
+    if (poison_.contains(number_of(delivery.event->id)))
+      fence_behind(delivery);
+    else if (!behind_failure(delivery))
+      land(delivery);
+  }
+  outside_.clear();
 }
 
 std::vector<uint64_t> FakeSink::landed_numbers() const {

@@ -64,6 +64,8 @@ class FakeSink : public core::Sink {
   /// The record may or may not have landed and nobody will know: `unknown`.
   void lose(core::Ticket ticket);
   void break_down(core::Ticket ticket, core::Cause cause);
+  /// The process dies: whatever could still land of what is outside, lands, and nobody hears of it.
+  void land_in_flight();
   /// Refused by an uncorked sink, with a fence, whenever it comes.
   void poison(uint64_t number) { poison_.insert(number); }
 
@@ -87,6 +89,7 @@ class FakeSink : public core::Sink {
  private:
   core::Admission admission_of(const core::Delivery& delivery) const;
   core::Delivery take_out(core::Ticket ticket);
+  bool behind_failure(const core::Delivery& delivery) const;
   void complete(const core::Delivery& delivery, core::Outcome outcome, const core::Cause* cause);
   void land(const core::Delivery& delivery);
   void fence_behind(const core::Delivery& failed);

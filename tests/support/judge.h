@@ -32,6 +32,7 @@ class Judge : public Witness {
   /// What becomes of an event that its destination turns out never to take (by default
   /// dead_letter).
   void fate_if_refused(Fate fate) { fate_if_refused_ = fate; }
+  Fate fate_if_refused() const { return fate_if_refused_; }
 
   /// A relay process begins; what an earlier one was told is forgotten.
   void process_started(uint64_t epoch);

@@ -22,10 +22,16 @@ World::World(WorldOptions options)
       store(options.streams),
       judge(options.streams),
       options_(std::move(options)) {
-  start();
+  if (options_.started) start();
 }
 
 void World::commit(uint64_t commit_lsn, std::vector<EventSpec> events, Fate fate, uint16_t stream) {
+  commit(
+      commit_lsn, std::move(events), [fate](const EventSpec&) { return fate; }, stream);
+}
+
+void World::commit(uint64_t commit_lsn, std::vector<EventSpec> events,
+                   const std::function<Fate(const EventSpec&)>& fate_of, uint16_t stream) {
   const size_t count = events.size();
   for (EventSpec& event : events) event.commit_time = clock.now().wall;
   FakeUpstream& upstream = upstreams[stream];
@@ -33,7 +39,7 @@ void World::commit(uint64_t commit_lsn, std::vector<EventSpec> events, Fate fate
   const auto& entries = upstream.entries();
   for (size_t at = entries.size() - 1 - count; at < entries.size() - 1; ++at) {
     const EventSpec& spec = entries[at].event;
-    judge.committed(core::StreamId{stream}, spec, destination_of(spec), fate);
+    judge.committed(core::StreamId{stream}, spec, destination_of(spec), fate_of(spec));
     EventMaker weighed;
     largest_event_bytes_ = std::max(largest_event_bytes_, weighed.make(spec).event.bytes());
   }
@@ -58,8 +64,8 @@ std::string World::destination_of(const EventSpec& spec) const {
 void World::start() {
   OUTBOX_ASSERT(!process_);
   error.reset();
-  ++store.epoch;
-  judge.process_started(store.epoch);
+  epoch_ = ++store.epoch;
+  judge.process_started(epoch_);
   Process process;
   Witness* const witness = this;
   process.source = std::make_unique<FakeSource>(upstreams, store.rows, witness);
@@ -83,7 +89,7 @@ std::optional<flow::Pipeline::Next> World::step() {
   ++step_count;
   judge.lease_holds(lease_held_);
   const core::Instant now = clock.now().instant;
-  const core::Lease lease{store.epoch, lease_held_ ? core::kNever : now};
+  const core::Lease lease{epoch_, lease_held_ ? core::kNever : now};
   auto next = pipeline().step(clock.now(), lease);
   judge.holds(pipeline().open_cells(), options_.streams * options_.pipeline.window_cells,
               pipeline().open_bytes(),
@@ -105,7 +111,7 @@ bool World::news() const {
 void World::run() {
   int in_a_row = 0;
   for (bool worked = false; worked || news();) {
-    if (error || judge.violated()) return;
+    if (error || judge.violated() || steps_used_up()) return;
     if (++in_a_row > kStepsInARowMax) return judge.at_fault(7, "the loop spins");
     const auto next = step();
     worked = next && next->did_work;
@@ -114,7 +120,7 @@ void World::run() {
 
 void World::run_for(core::Duration limit) {
   const core::Instant until = clock.now().instant + limit;
-  for (run(); !error && !judge.violated() && wake_at_ <= until; run()) {
+  for (run(); !error && !judge.violated() && !steps_used_up() && wake_at_ <= until; run()) {
     clock.advance_to(wake_at_);
   }
 }
@@ -125,6 +131,8 @@ void World::submitted(const core::Delivery& delivery, core::Admission admission)
 }
 
 void World::landed(const core::Delivery& delivery) {
+  auto& log = delivery.purpose == core::Purpose::deliver ? delivered : dead_letters;
+  log.push_back(number_of(delivery.event->id));
   judge.landed(delivery);
   if (options_.witness != nullptr) options_.witness->landed(delivery);
 }

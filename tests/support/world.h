@@ -3,6 +3,7 @@
 // progress, what landed, the judge) and one relay process over it. crash() ends the process as
 // kill -9 would; start() begins the next one from what is durable.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ struct WorldOptions {
   std::vector<flow::Route> routes = {};
   flow::PreChecks pre_checks = flow::PreChecks::on;
   Witness* witness = nullptr;  // told everything that the judge is told
+  bool started = true;         // with a first process running
 };
 
 /// One relay process. The sinks go first, then the pipeline, the source last: see pipeline.h.
@@ -45,6 +47,8 @@ class World : private Witness {
   /// A transaction of these events; their positions and commit time are filled in.
   void commit(uint64_t commit_lsn, std::vector<EventSpec> events, Fate fate = Fate::deliver,
               uint16_t stream = 0);
+  void commit(uint64_t commit_lsn, std::vector<EventSpec> events,
+              const std::function<Fate(const EventSpec&)>& fate_of, uint16_t stream = 0);
   void keepalive(uint64_t lsn, uint16_t stream = 0);
 
   // -- the process
@@ -58,6 +62,11 @@ class World : private Witness {
   flow::Router& router() { return *process_->router; }
   flow::Pipeline& pipeline() { return *process_->pipeline; }
 
+  /// Run at most so many steps, over all processes, in run() and run_for().
+  void steps_at_most(uint64_t steps) { steps_max_ = steps; }
+  uint64_t steps_max() const { return steps_max_; }
+  bool steps_used_up() const { return step_count >= steps_max_; }
+
   /// One step at the clock's time; nullopt, and error() set, when it was the pipeline's last.
   std::optional<flow::Pipeline::Next> step();
   /// Steps as long as there is work, or news from a part. Like the runner, it does not step
@@ -65,6 +74,9 @@ class World : private Witness {
   void run();
   /// run(), and moves the clock to the pipeline's next wake-up, until there is none within `limit`.
   void run_for(core::Duration limit);
+
+  /// When the pipeline asked to be woken.
+  core::Instant wake_at() const { return wake_at_; }
 
   void lose_lease() { lease_held_ = false; }
   void regain_lease() { lease_held_ = true; }
@@ -76,6 +88,8 @@ class World : private Witness {
   std::optional<core::Error> error;  // that ended the pipeline
   std::vector<uint64_t> poisoned;    // refused by the sinks of every process, see FakeSink::poison
   uint64_t step_count = 0;           // over all processes
+  std::vector<uint64_t> delivered;   // what landed, in order, over all processes
+  std::vector<uint64_t> dead_letters;
 
  private:
   bool news() const;
@@ -91,7 +105,9 @@ class World : private Witness {
 
   WorldOptions options_;
   std::optional<Process> process_;
+  uint64_t epoch_ = 0;  // of the running process
   core::Instant wake_at_ = core::kNever;
+  uint64_t steps_max_ = UINT64_MAX;
   size_t largest_event_bytes_ = 0;
   bool lease_held_ = true;
 };
