@@ -23,9 +23,8 @@ constexpr seconds kAskAgainUnreachable(1);
 constexpr milliseconds kSecondOpinion(1'100);
 /// A topic is looked at again on demand at most this often.
 constexpr milliseconds kLookAgain(300);
-// The client library resolves the bootstrap names once; when all brokers moved only a new client
-// finds them.
-constexpr seconds kNewClientAfter(8);
+constexpr seconds kNewClientWhenLost(8);
+constexpr seconds kNewClientWhenLockedOut(30);
 
 }  // namespace
 
@@ -117,16 +116,19 @@ void TopicWatch::run(const std::stop_token& stop) {
   }
 }
 
+// A client keeps what it was made of: the certificates as they were, the addresses that it learned.
+// So one that gets no answers is replaced now and then, and one that is let in no more by one that
+// asks less often.
 bool TopicWatch::ready_admin() {
+  const bool locked_out = not_let_in_ && reconnects_ == Reconnects::fast;
   const bool let_in_again = reconnects_ == Reconnects::slow && !unreachable_since_;
-  const bool locked_out = reconnects_ == Reconnects::fast && not_let_in_;
-  const bool lost =
-      unreachable_since_ && steady_clock::now() - *unreachable_since_ >= kNewClientAfter;
-  if (admin_ && !let_in_again && !locked_out && (!lost || reconnects_ == Reconnects::slow)) {
-    return true;
-  }
-  if (lost) unreachable_since_ = steady_clock::now();
-  reconnects_ = locked_out ? Reconnects::slow : Reconnects::fast;
+  const seconds patience =
+      reconnects_ == Reconnects::slow ? kNewClientWhenLockedOut : kNewClientWhenLost;
+  const bool no_answers = unreachable_since_ && steady_clock::now() - made_at_ >= patience &&
+                          steady_clock::now() - *unreachable_since_ >= patience;
+  if (admin_ && !locked_out && !let_in_again && !no_answers) return true;
+  reconnects_ = not_let_in_ ? Reconnects::slow : Reconnects::fast;
+  made_at_ = steady_clock::now();
   admin_.reset();
   auto made = Admin::make(*options_, reconnects_);
   if (made) admin_ = std::move(*made);

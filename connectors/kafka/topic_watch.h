@@ -104,6 +104,7 @@ class TopicWatch {
   std::unique_ptr<Admin> admin_;
   Reconnects reconnects_ = Reconnects::fast;
   std::optional<core::Instant> unreachable_since_;
+  core::Instant made_at_{};  // admin_
 
   std::jthread thread_;  // last: it uses everything above
 };

@@ -266,6 +266,23 @@ TEST_F(KafkaSinkOnMock, EndsWhatIsOutsideWhenItIsDestroyed) {
   EXPECT_LE(steady_clock::now() - started, seconds(5));
 }
 
+TEST_F(KafkaSinkOnMock, PlacesByANewNumberOfPartitionsOnlyWhenNothingIsOutside_Invariant3) {
+  cluster_.topic("grows", 4);
+  const core::Destination& grows = world().usable_topic("grows");
+  Conveyor& conveyor = world().sink->conveyor();
+  EXPECT_EQ(conveyor.partitions(grows.id), 4U);
+  cluster_.answer_after(milliseconds(200));
+  world().driver->add(numbered(0, "k"), &grows);
+  ASSERT_TRUE(world().step_until([&] { return world().driver->outside() == 1; }));
+  conveyor.open_topic(grows.id, 3);
+  EXPECT_EQ(conveyor.partitions(grows.id), 0U);
+  const uint64_t generation = conveyor.wait_generation();
+  world().driver->add(numbered(1, "k"), &grows);
+  ASSERT_TRUE(world().settle());
+  EXPECT_GT(conveyor.wait_generation(), generation);
+  EXPECT_EQ(conveyor.partitions(grows.id), 3U);
+}
+
 TEST_F(KafkaSinkOnMock, ServesManyTopicsAndPartitionsAtOnce) {
   for (int i = 0; i < 20; ++i) {
     const std::string name = "many" + std::to_string(i);
