@@ -88,12 +88,12 @@ def _stop(folder, options):
 def _remove(folder, _options):
     with folder.locked():
         kafka = Kafka(folder)
-        for number in kafka.brokers():
+        for number in kafka.begun():
             kafka.remove(number)
-        if folder.has_postgres():
-            Postgres(folder).stop()
-            Postgres(folder).remove()
-        for pattern in ("postgres.*", "kafka-*", "kafka.ports"):
+        postgres = Postgres(folder)
+        postgres.stop()
+        postgres.remove()
+        for pattern in ("postgres.*", "kafka-*.*", "kafka.ports"):
             for file in folder.path.glob(pattern):
                 file.unlink()
 

@@ -30,11 +30,12 @@ class Folder:
         file.write_text(text + "\n")
 
     def has_postgres(self):
-        return self.file("postgres").exists()
+        """False while it was never made, or when that was interrupted: the URL comes last."""
+        return self.file("postgres.url").exists()
 
     def brokers(self):
-        """The numbers of the brokers that were ever started here."""
-        names = (entry.name for entry in self.path.glob("kafka-*") if entry.is_dir())
+        """The numbers of the brokers whose storage was made here."""
+        names = (file.parent.name for file in self.path.glob("kafka-*/meta.properties"))
         return sorted(int(m[1]) for m in (re.fullmatch(r"kafka-(\d+)", n) for n in names) if m)
 
     @contextmanager

@@ -31,6 +31,10 @@ class Kafka:
     def brokers(self):
         return self._folder.brokers()
 
+    def begun(self):
+        """Also those whose making was interrupted."""
+        return list(self._ports())
+
     def daemon(self, number):
         name = f"kafka-{number}"
         return Daemon(name, self._folder.file(f"{name}.pid"), self._folder.file(f"{name}.log"),

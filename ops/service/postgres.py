@@ -46,10 +46,11 @@ class Postgres:
 
     def start(self):
         """True if it was started, False if it ran already. Returns when it answers SQL."""
-        if self.daemon.pid() is not None and self._answers():
-            return False
-        if not self._data.exists():
+        if not self._folder.has_postgres():
+            self.remove()
             self._create()
+        elif self.daemon.pid() is not None and self._answers():
+            return False
         # A server killed a moment ago leaves children that hold its shared memory for a little.
         if not wait_until(self._try_start, _START_PATIENCE_S, pause_s=0.1):
             self._give_up()

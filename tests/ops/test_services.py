@@ -70,6 +70,15 @@ def test_stop_ends_only_what_its_own_folder_started(postgres, tmp_path):
         stranger.wait()
 
 
+def test_a_start_that_was_interrupted_is_made_good_by_the_next(tmp_path):
+    half_made = tmp_path / "services" / "postgres"
+    half_made.mkdir(parents=True)
+    (half_made / "PG_VERSION").write_text("15")
+    with Services.private(tmp_path / "services") as services:
+        services.start(only="postgres")
+        assert connect(services.env()["DATABASE_URL"]).server_version >= 140000
+
+
 def test_a_folder_nobody_started_has_no_env_and_bad_status(tmp_path):
     assert command("env", "--dir", tmp_path / "none").returncode == 1
     assert command("status", "--dir", tmp_path / "none").returncode == 1
