@@ -40,15 +40,14 @@ Pipeline::Pipeline(const PipelineOptions& options, core::Source& source, Router&
       sink_(sink),
       journal_(journal),
       checkpoint_(checkpoint),
-      retry_(options.retry_first, options.retry_most, options.seed),
-      journal_retry_(options.retry_first, options.retry_most, options.seed + 1) {
+      retry_(Backoff(options.retry_first, options.retry_most, options.seed)),
+      journal_retry_(Backoff(options.retry_first, options.retry_most, options.seed + 1)) {
   // Keys are kept one at a time outside only for one_per_key sinks, and no such sink is built yet.
   OUTBOX_ASSERT(sink.ordering() == core::Ordering::fail_stop);
   OUTBOX_ASSERT(journal.ordering() == core::Ordering::fail_stop);
   for (size_t stream = 0; stream < source.stream_count(); ++stream) {
     windows_.emplace_back(options.window_cells);
-    saved_.push_back(Saved{core::Progress{StreamId{static_cast<uint16_t>(stream)}, {}, {}},
-                           std::nullopt, false});
+    saved_.emplace_back(StreamId{static_cast<uint16_t>(stream)});
   }
   credit_.resize(windows_.size());
   counters_.routes.resize(router.routes().size());
@@ -91,11 +90,7 @@ Result<void> Pipeline::complete(Completion& completion, Now now) {
       ++route.delivered;
       route.commit_to_acknowledged.record(now.wall.us - done.event.commit_time.us);
       settle_cell(completion.ticket);
-      // What was sent before a failure and comes back behind it does not end the trouble.
-      if (retry_at_ <= now.instant) {
-        retry_.succeeded();
-        retry_reason_.clear();
-      }
+      retry_.succeeded(now.instant);
       return {};
     }
     case Outcome::returned:
@@ -106,7 +101,7 @@ Result<void> Pipeline::complete(Completion& completion, Now now) {
       ++counters_.retried;
       ++done.attempts;
       go_back(completion.ticket);
-      postpone(completion, now);
+      retry_.failed(now.instant, describe(completion));
       return {};
     case Outcome::reject:
       refuse(completion.ticket, completion.cause && !completion.cause->code.empty()
@@ -128,16 +123,10 @@ Result<void> Pipeline::complete_dead_letter(Completion& completion, Now now) {
     case Outcome::durable:
       ++counters_.routes[done.route].dead_lettered;
       settle_cell(completion.ticket);
-      if (journal_retry_at_ <= now.instant) {
-        journal_retry_.succeeded();
-        journal_retry_reason_.clear();
-      }
+      journal_retry_.succeeded(now.instant);
       return {};
     case Outcome::retry:
-      if (journal_retry_at_ <= now.instant) {
-        journal_retry_at_ = now.instant + journal_retry_.after_failure();
-      }
-      journal_retry_reason_ = "dead letters: " + describe(completion);
+      journal_retry_.failed(now.instant, "dead letters: " + describe(completion));
       [[fallthrough]];
     case Outcome::returned:
       done.state = CellState::queued;
@@ -189,12 +178,6 @@ void Pipeline::go_back(Ticket ticket) {
   windows_[ticket.stream.value].rewind(ticket.index);
 }
 
-void Pipeline::postpone(const Completion& completion, Now now) {
-  // One outage fails many deliveries at once; it counts as one failure.
-  if (retry_at_ <= now.instant) retry_at_ = now.instant + retry_.after_failure();
-  retry_reason_ = describe(completion);
-}
-
 // ---- confirm: watermark -> progress saved -> source
 
 Result<void> Pipeline::confirm(Now now, const Lease& lease) {
@@ -203,55 +186,39 @@ Result<void> Pipeline::confirm(Now now, const Lease& lease) {
   if (!durable) return durable.error();
   if (*durable) {
     did_work_ = true;
-    saved_[(*durable)->stream.value].confirm_due = true;
+    saved_[(*durable)->stream.value].save_durable();
     core::hit_failpoint(core::Failpoint::between_checkpoint_and_confirm);
   }
   if (!lease.holds_at(now.instant) || !checkpoint_.idle()) return {};
-  for (Saved& saved : saved_) {
-    if (!std::exchange(saved.confirm_due, false)) continue;
-    // Inside a first transaction progress has no boundary yet, and there is nothing to forget.
-    if (saved.progress.boundary == core::Position{}) continue;
-    source_.confirm(core::Settled{saved.progress.stream, saved.progress.boundary});
+  for (SavedProgress& saved : saved_) {
+    if (const auto settled = saved.take_confirm()) source_.confirm(*settled);
   }
   save(now, lease);
   return {};
 }
 
+core::Instant Pipeline::save_due(const SavedProgress& saved) const {
+  return saved.due(window(saved.stream()),
+                   {options_.progress_interval, options_.idle_progress_interval},
+                   taking_ ? Urgency::usual : Urgency::shutdown);
+}
+
 // One stream at a time, the longest overdue first; the next one's turn comes when this is durable.
 void Pipeline::save(Now now, const Lease& lease) {
-  StreamId next;
-  core::Instant due = core::kNever;
-  for (const Saved& saved : saved_) {
-    const core::Instant its_due = save_due(saved.progress.stream);
-    if (its_due >= due) continue;
-    due = its_due;
-    next = saved.progress.stream;
+  SavedProgress* next = nullptr;
+  core::Instant next_due = core::kNever;
+  for (SavedProgress& saved : saved_) {
+    const core::Instant due = save_due(saved);
+    if (due >= next_due) continue;
+    next_due = due;
+    next = &saved;
   }
-  if (due > now.instant) return;
-  saved_[next.value] = Saved{progress_of(next), now.instant, false};
-  checkpoint_.save(saved_[next.value].progress, lease.epoch);
+  if (next == nullptr || next_due > now.instant) return;
+  const core::Progress progress = next->current(window(next->stream()));
+  next->save_started(progress, now.instant);
+  checkpoint_.save(progress, lease.epoch);
   ++counters_.saves;
   did_work_ = true;
-}
-
-core::Progress Pipeline::progress_of(StreamId stream) const {
-  const Window& window = windows_[stream.value];
-  core::Progress progress = saved_[stream.value].progress;
-  if (window.passed_boundary()) progress.boundary = *window.passed_boundary();
-  if (window.settled_position()) progress.settled = *window.settled_position();
-  return progress;
-}
-
-core::Instant Pipeline::save_due(StreamId stream) const {
-  const Saved& saved = saved_[stream.value];
-  const core::Progress current = progress_of(stream);
-  if (current == saved.progress) return core::kNever;
-  if (!saved.at || (!taking_ && windows_[stream.value].empty())) return core::Instant::min();
-  // The end of a transaction whose last event is saved already counts as its event does.
-  const bool events_settled =
-      current.settled != saved.progress.settled || saved.progress.settled > saved.progress.boundary;
-  return *saved.at +
-         (events_settled ? options_.progress_interval : options_.idle_progress_interval);
 }
 
 // ---- intake: source -> route -> window
@@ -297,7 +264,7 @@ void Pipeline::submit(Now now, const Lease& lease) {
   for (size_t stream = 0; stream < windows_.size(); ++stream) {
     submit_dead_letters(StreamId{static_cast<uint16_t>(stream)}, now, lease);
   }
-  if (now.instant < retry_at_) return;
+  if (retry_.waits_at(now.instant)) return;
   Admission answer = Admission::admitted;
   const uint64_t generation = sink_.wait_generation();
   if (!lanes_.empty() && lanes_offered_at_ != generation) {
@@ -351,7 +318,7 @@ Admission Pipeline::submit_cell(Ticket ticket, Now now, const Lease& lease) {
 // Dead letters leave in the order of their stream too: one waits while an event before it is still
 // being delivered, since that may be refused yet and then goes first (invariant 3).
 void Pipeline::submit_dead_letters(StreamId stream, Now now, const Lease& lease) {
-  if (dead_letters_waiting_ == 0 || now.instant < journal_retry_at_) return;
+  if (dead_letters_waiting_ == 0 || journal_retry_.waits_at(now.instant)) return;
   Window& window = windows_[stream.value];
   for (; window.journal_cursor() != window.end(); window.advance_journal_cursor()) {
     const Ticket ticket{stream, window.journal_cursor()};
@@ -391,10 +358,9 @@ uint64_t Pipeline::key_of(Ticket ticket) {
 
 bool Pipeline::drained() const {
   if (open_cells() != 0 || !checkpoint_.idle()) return false;
-  for (const Saved& saved : saved_) {
-    if (saved.confirm_due || !(progress_of(saved.progress.stream) == saved.progress)) return false;
-  }
-  return true;
+  return std::all_of(saved_.begin(), saved_.end(), [this](const SavedProgress& saved) {
+    return saved.complete(window(saved.stream()));
+  });
 }
 
 size_t Pipeline::open_cells() const {
@@ -425,9 +391,9 @@ core::Instant Pipeline::wake_at(core::Instant now) const {
   const auto at = [&](core::Instant instant) {
     if (instant > now) wake = std::min(wake, instant);
   };
-  if (dead_letters_waiting_ != 0) at(journal_retry_at_);
-  if (open_cells() != 0) at(retry_at_);
-  for (const Saved& saved : saved_) at(save_due(saved.progress.stream));
+  if (dead_letters_waiting_ != 0) at(journal_retry_.until());
+  if (open_cells() != 0) at(retry_.until());
+  for (const SavedProgress& saved : saved_) at(save_due(saved));
   return wake;
 }
 

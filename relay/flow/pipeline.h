@@ -29,10 +29,11 @@
 #include "relay/core/result.h"
 #include "relay/core/sink.h"
 #include "relay/core/source.h"
-#include "relay/flow/backoff.h"
 #include "relay/flow/histogram.h"
 #include "relay/flow/lanes.h"
+#include "relay/flow/retry.h"
 #include "relay/flow/router.h"
+#include "relay/flow/saved_progress.h"
 #include "relay/flow/window.h"
 
 namespace outbox::flow {
@@ -103,17 +104,10 @@ class Pipeline {
   std::optional<core::WallTime> oldest_open_commit() const;
   /// Why nothing is submitted although there is something to submit; empty otherwise.
   const std::string& retry_reason() const {
-    return retry_reason_.empty() ? journal_retry_reason_ : retry_reason_;
+    return retry_.reason().empty() ? journal_retry_.reason() : retry_.reason();
   }
 
  private:
-  // What was saved and confirmed of one stream.
-  struct Saved {
-    core::Progress progress;
-    std::optional<core::Instant> at;
-    bool confirm_due = false;  // durable, and the source has not been told yet
-  };
-
   core::Result<void> settle(core::Sink& sink, core::Now now);
   core::Result<void> complete(core::Completion& completion, core::Now now);
   core::Result<void> complete_dead_letter(core::Completion& completion, core::Now now);
@@ -125,7 +119,6 @@ class Pipeline {
   void settle_cell(core::Ticket ticket);
   void refuse(core::Ticket ticket, core::Cause cause);
   void go_back(core::Ticket ticket);
-  void postpone(const core::Completion& completion, core::Now now);
 
   core::Admission submit_cell(core::Ticket ticket, core::Now now, const core::Lease& lease);
   void submit_dead_letters(core::StreamId stream, core::Now now, const core::Lease& lease);
@@ -133,8 +126,7 @@ class Pipeline {
   core::Delivery delivery_of(core::Ticket ticket, const Cell& cell, const core::Lease& lease) const;
 
   void save(core::Now now, const core::Lease& lease);
-  core::Progress progress_of(core::StreamId stream) const;
-  core::Instant save_due(core::StreamId stream) const;
+  core::Instant save_due(const SavedProgress& saved) const;
   core::Instant wake_at(core::Instant now) const;
   Cell& cell(core::Ticket ticket) { return windows_[ticket.stream.value].at(ticket.index); }
   uint64_t key_of(core::Ticket ticket);
@@ -149,16 +141,12 @@ class Pipeline {
   core::ChunkPool
       detached_;  // bytes of events that left the fast path; before windows_, whose cells hold them
   std::vector<Window> windows_;
-  std::vector<Saved> saved_;
+  std::vector<SavedProgress> saved_;
   Lanes lanes_;
   uint64_t lanes_offered_at_ = 0;    // the sink's wait_generation when lanes were last offered
   size_t dead_letters_waiting_ = 0;  // refused cells that the journal has not admitted
-  Backoff retry_;
-  Backoff journal_retry_;
-  core::Instant retry_at_{};
-  core::Instant journal_retry_at_{};
-  std::string retry_reason_;
-  std::string journal_retry_reason_;
+  Retry retry_;
+  Retry journal_retry_;
   bool taking_ = true;
   bool did_work_ = false;
 
