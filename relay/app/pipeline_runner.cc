@@ -18,6 +18,9 @@ constexpr auto kPublishEvery = std::chrono::milliseconds(100);
 // With nothing to do the loop still ticks, so that a dead one can be told from an idle one.
 constexpr auto kTickEvery = std::chrono::milliseconds(500);
 constexpr auto kPrepareAgainAfter = std::chrono::seconds(1);
+// A sink that hangs reports no trouble before its own timeouts, which are a minute. Nothing that
+// works takes this long for one event.
+constexpr auto kAnswerWithin = std::chrono::seconds(10);
 
 Now read_clock() {
   timespec wall{};
@@ -103,7 +106,7 @@ std::optional<core::Error> PipelineRunner::loop() {
     if (stopping_ && drained_or_late(now)) return std::nullopt;
     if (now.instant >= publish_at_) {
       publish_at_ = now.instant + kPublishEvery;
-      note_health(health());
+      note_health(health(now));
       note_refusals();
       note_notices();
       publish(now);
@@ -144,7 +147,7 @@ void PipelineRunner::sleep(Now now, Instant wake_at) {
 }
 
 // The worst of what the parts say; a part that waits explains why nothing moves.
-core::Health PipelineRunner::health() const {
+core::Health PipelineRunner::health(Now now) {
   if (!pipeline_->retry_reason().empty()) {
     return core::Health{core::HealthState::waiting, pipeline_->retry_reason()};
   }
@@ -155,7 +158,21 @@ core::Health PipelineRunner::health() const {
     if (part.state == core::HealthState::starting && worst.state == core::HealthState::ok)
       worst = part;
   }
+  if (stalled(now) && worst.state == core::HealthState::ok) {
+    return core::Health{core::HealthState::waiting,
+                        "the oldest open event got no answer for 10 s: the sink does not report "
+                        "trouble, but does not acknowledge either"};
+  }
   return worst;
+}
+
+bool PipelineRunner::stalled(Now now) {
+  const flow::Window& window = pipeline_->window(core::StreamId{0});
+  if (window.empty() || window.begin() != oldest_open_) {
+    oldest_open_ = window.begin();
+    oldest_open_since_ = now.instant;
+  }
+  return now.instant - oldest_open_since_ > kAnswerWithin;
 }
 
 void PipelineRunner::note_health(const core::Health& health) {

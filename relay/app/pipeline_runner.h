@@ -40,7 +40,8 @@ class PipelineRunner {
   bool drained_or_late(core::Now now);
   void sleep(core::Now now, core::Instant wake_at);
   void publish(core::Now now);
-  core::Health health() const;
+  core::Health health(core::Now now);
+  bool stalled(core::Now now);
   void note_health(const core::Health& health);
   void note_refusals();
   void fill_counters(PipelineSnapshot& snapshot) const;
@@ -58,6 +59,8 @@ class PipelineRunner {
   std::optional<core::Instant> drain_until_;
   core::Instant publish_at_{};
   core::Health noted_health_;
+  uint64_t oldest_open_ = 0;  // index in the window
+  core::Instant oldest_open_since_{};
   LagMeter lag_;
   uint64_t noted_refusals_ = 0;
 };

@@ -127,8 +127,6 @@ WRONG_TYPES = [
             '"listen"', "not a string"),
     mistake("list in properties", '{ "client.rack" = "a" }', '{ "client.rack" = ["a"] }',
             '"client.rack"', "not a string", at="properties"),
-    mistake("section without a name", "[source.shop]", "[source]", "write [source.shop]",
-            at='type = "postgres"'),
 ]
 RANGES = [
     mistake("window too small", 'name = "orders"', 'name = "orders"\nwindow_events = 1',
@@ -306,6 +304,14 @@ def test_a_syntax_error_is_shown_with_its_place(tmp_path, wrong):
     assert places(file, done.err)[0] > 0
     for part in wrong.says:
         assert part in done.err
+
+
+def test_a_section_without_a_name_is_told_once_however_many_keys_it_has(tmp_path):
+    file, done = check(tmp_path, GOOD.replace("[source.shop]", "[source]"))
+    first, second = done.err.splitlines()
+    assert places(file, done.err) == [5, 19] and done.code == 2
+    assert "write [source.shop] above it" in first
+    assert 'no source is called "shop"' in second
 
 
 def test_all_mistakes_are_shown_at_once_in_the_order_of_the_file(tmp_path):

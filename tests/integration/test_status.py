@@ -66,7 +66,7 @@ def test_dead_letters_show_with_their_newest_cause(stage):
     wait_until(lambda: the_pipeline(stage)["totals"]["dead_lettered"] >= 1,
                "the dead letter is counted")
     assert the_pipeline(stage)["newest_refusal"]["code"] == "NO_ROUTE"
-    assert "dead" in stage.relay.command("status").stdout
+    assert "DEAD LETTERS" in stage.relay.command("status").stdout
 
 
 def test_a_pipeline_that_waits_shows_the_reason_and_the_exit_code_is_0(stage, tmp_path):
