@@ -21,7 +21,7 @@ BANNED = {
     r"system_clock::now": ("take core::Now as an argument", []),
     r"steady_clock::now": ("take core::Now as an argument",
                            [r"relay/app/.*", r"connectors/.*", r"outbox-schema/.*"]),
-    r"(?<!_)\b(_exit|exit|quick_exit)\(": ("return; only main.cc ends the process",
+    r"(?<![.>_])\b(_exit|exit|quick_exit)\(": ("return; only main.cc ends the process",
                                            [r"relay/app/main\.cc"]),
     r"\.detach\(\)": ("keep the std::jthread and join it", []),
     r"\bnew [A-Za-z_:]+\s*[({\[]": ("std::make_unique", [r"relay/core/chunk\.cc"]),
