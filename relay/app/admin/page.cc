@@ -38,7 +38,7 @@ std::string number(const std::string& text) { return "<td class=\"n\">" + escape
 
 /// The word that the page shows and colours by.
 const char* mood(const AdminView& view, const PipelineSnapshot& pipeline) {
-  if (view.now - pipeline.ticked_at > kLoopDeadAfter) return "dead";
+  if (loop_is_dead(view, pipeline)) return "dead";
   return to_string(pipeline.state);
 }
 

@@ -24,11 +24,12 @@ bool authorized(const HttpRequest& request, const Secret& token) {
 /// make a browser ask loopback under a name of its own (DNS rebinding); without a token that name
 /// is what tells it apart.
 bool local_host_name(std::string_view host) {
-  if (host.empty()) return true;
-  if (host.front() == '[') return true;  // an IPv6 address
+  if (host.empty() || host.front() == '[') return true;  // "[::1]:9187" is an address
   const std::string name(host.substr(0, host.rfind(':')));
-  in_addr address{};
-  return name == "localhost" || inet_pton(AF_INET, name.c_str(), &address) == 1;
+  in_addr v4{};
+  in6_addr v6{};
+  return name == "localhost" || inet_pton(AF_INET, name.c_str(), &v4) == 1 ||
+         inet_pton(AF_INET6, name.c_str(), &v6) == 1;
 }
 
 HttpResponse healthz(const AdminView& view) {
@@ -44,8 +45,10 @@ HttpResponse readyz(const AdminView& view) {
   std::string reasons;
   for (const PipelineView& pipeline : view.pipelines) {
     const PipelineSnapshot& now = pipeline.snapshot;
-    if (now.state == core::HealthState::ok) continue;
-    reasons += (reasons.empty() ? "" : "; ") + now.name + " is " + to_string(now.state);
+    const bool dead = loop_is_dead(view, now);
+    if (now.state == core::HealthState::ok && !dead) continue;
+    reasons += (reasons.empty() ? "" : "; ") + now.name + " is ";
+    reasons += dead ? "dead" : to_string(now.state);
     if (!now.reason.empty()) reasons += ": " + now.reason;
   }
   if (reasons.empty()) return HttpResponse{200, "text/plain; charset=utf-8", "ok\n", {}};

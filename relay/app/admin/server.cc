@@ -8,6 +8,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
+#include <list>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -50,32 +51,34 @@ std::optional<HttpResponse> refusal_of(const error_code& error, bool timed_out, 
                  "Use an HTTP client.");
 }
 
+class Session;
+
+/// The open connections, oldest first.
+using Sessions = std::list<Session*>;
+
 /// One connection. Keeps itself alive by the handlers that are under way.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(tcp::socket socket, const Responder& responder, const AdminLimits& limits,
-          std::shared_ptr<size_t> open)
+          std::shared_ptr<Sessions> open)
       : socket_(std::move(socket)),
         timer_(socket_.get_executor()),
         responder_(responder),
         limits_(limits),
         buffer_(limits.header_bytes_max + limits.body_bytes_max),
         open_(std::move(open)) {
-    ++*open_;
+    place_ = open_->insert(open_->end(), this);
   }
-  ~Session() { --*open_; }
+  ~Session() { open_->erase(place_); }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   void start() {
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);
-    if (*open_ > 2 * limits_.connections_max) return;  // not even an answer
-    if (*open_ > limits_.connections_max) {
-      finish(problem(503, "Service Unavailable", "there are too many connections",
-                     "Close some; metrics need one scraper."));
-      return;
-    }
+    // Whoever waits longest makes room: so clients that hold connections lose them, not those that
+    // ask.
+    if (open_->size() > limits_.connections_max) open_->front()->cut();
     read();
   }
 
@@ -98,6 +101,7 @@ class Session : public std::enable_shared_from_this<Session> {
       if (auto answer = refusal_of(error, timed_out_, began)) finish(std::move(*answer));
       return;
     }
+    open_->splice(open_->end(), *open_, place_);
     const auto& message = parser_->get();
     HttpRequest request;
     request.method = std::string(message.method_string());
@@ -115,6 +119,12 @@ class Session : public std::enable_shared_from_this<Session> {
     } catch (const std::exception& error) {
       return problem(500, "Internal Server Error", error.what(), "Try again.");
     }
+  }
+
+  void cut() {
+    error_code ignored;
+    socket_.close(ignored);
+    open_->splice(open_->end(), *open_, place_);  // it goes with its last handler
   }
 
   /// Answers and gives the client a moment to read it before the connection ends.
@@ -190,7 +200,8 @@ class Session : public std::enable_shared_from_this<Session> {
   const Responder& responder_;
   const AdminLimits limits_;
   boost::beast::flat_buffer buffer_;
-  std::shared_ptr<size_t> open_;  // how many connections there are
+  std::shared_ptr<Sessions> open_;
+  Sessions::iterator place_;
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
   std::optional<http::response_serializer<http::string_body>> serializer_;
@@ -236,7 +247,7 @@ struct AdminServer::Inner {
   tcp::acceptor acceptor;
   asio::steady_timer pause{context};
   uint16_t port = 0;
-  std::shared_ptr<size_t> open = std::make_shared<size_t>(0);
+  std::shared_ptr<Sessions> open = std::make_shared<Sessions>();
   std::jthread thread;
 };
 

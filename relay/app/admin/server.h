@@ -4,7 +4,7 @@
 // bounded time, never a pipeline.
 //
 // Bounds (AdminLimits): connections, bytes of headers and body, time for a request and a response.
-// Beyond them: 503 (then nothing), 431, 413, 408. What is no HTTP gets 400.
+// Beyond them: the connection that waited longest is cut, 431, 413, 408. What is no HTTP gets 400.
 //
 // Thread: made and destroyed by any one thread; the Responder runs on the server's. Errors of
 // start(): ADDRESS_IN_USE, or another Error that names the address.

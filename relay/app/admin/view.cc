@@ -9,12 +9,14 @@ double tick_age_seconds(const AdminView& view, const PipelineSnapshot& pipeline)
   return std::max(age, 0.0);
 }
 
+bool loop_is_dead(const AdminView& view, const PipelineSnapshot& pipeline) {
+  return view.now - pipeline.ticked_at > kLoopDeadAfter;
+}
+
 std::vector<std::string> dead_loops(const AdminView& view) {
   std::vector<std::string> dead;
   for (const PipelineView& pipeline : view.pipelines) {
-    if (view.now - pipeline.snapshot.ticked_at > kLoopDeadAfter) {
-      dead.push_back(pipeline.snapshot.name);
-    }
+    if (loop_is_dead(view, pipeline.snapshot)) dead.push_back(pipeline.snapshot.name);
   }
   return dead;
 }

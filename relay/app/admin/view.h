@@ -27,6 +27,8 @@ struct AdminView {
 /// Seconds since the pipeline's loop last went round.
 double tick_age_seconds(const AdminView& view, const PipelineSnapshot& pipeline);
 
+bool loop_is_dead(const AdminView& view, const PipelineSnapshot& pipeline);
+
 /// Names of the pipelines whose loop is dead.
 std::vector<std::string> dead_loops(const AdminView& view);
 

@@ -38,6 +38,15 @@ std::string one_line(std::string text) {
   return text;
 }
 
+/// Why it is not ok; else what was refused last, if anything is dead.
+std::string reason_of(const Json& pipeline) {
+  const std::string reason = pipeline.at("reason").get<std::string>();
+  const Json& refusal = pipeline.at("newest_refusal");
+  if (!reason.empty() || refusal.is_null()) return one_line(reason);
+  return one_line("newest dead letter: " + refusal.at("code").get<std::string>() + ", " +
+                  refusal.at("detail").get<std::string>());
+}
+
 Row row_of(const Json& pipeline) {
   const Json& lag = pipeline.at("lag");
   const Json& trend = pipeline.at("trend");
@@ -50,7 +59,7 @@ Row row_of(const Json& pipeline) {
           trend.at("growing").get<bool>() ? "growing"
                                           : readable_seconds(real(trend.at("drain_seconds"))),
           readable_count(whole(pipeline.at("totals").at("dead_lettered"))),
-          one_line(pipeline.at("reason").get<std::string>())};
+          reason_of(pipeline)};
 }
 
 Shade shade_of(const std::string& state) {

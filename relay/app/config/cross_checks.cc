@@ -62,7 +62,7 @@ void check_references(const Sections& sections, LoadContext& context) {
       if (pipeline.name.empty() || pipelines[j].config.name != pipeline.name) continue;
       context.note(pipelines[i].name.place,
                    "two pipelines are called " + quoted(pipelines[i].name.shown) +
-                       ", the other one in " + at_line(pipelines[j].name.place),
+                       ", the other one in " + at_line(pipelines[j].place),
                    "Progress, metrics and dead letters go by the name: give each its own.");
       break;
     }

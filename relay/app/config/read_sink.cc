@@ -51,8 +51,9 @@ std::string replaced_all(std::string text, const std::string& hidden) {
   return text;
 }
 
-/// librdkafka quotes the value it refuses; none of them may come out.
+/// librdkafka quotes the value that it refuses, and ends with a line break.
 std::string without_values(std::string text, const std::map<std::string, std::string>& properties) {
+  while (text.ends_with('\n')) text.pop_back();
   for (const auto& [name, value] : properties) text = replaced_all(std::move(text), value);
   return text;
 }
@@ -65,7 +66,8 @@ void check_properties(const Node& table, const std::map<std::string, std::string
     context.note(value == nullptr ? table.place : value->place,
                  "property " + quoted(fault.name) + " in " + title + ": " +
                      without_values(fault.what, properties),
-                 without_values(fault.remedy, properties));
+                 fault.remedy.empty() ? "CONFIGURATION.md of librdkafka lists what it takes."
+                                      : without_values(fault.remedy, properties));
   }
 }
 

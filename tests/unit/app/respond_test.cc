@@ -104,7 +104,8 @@ TEST(RespondTest, WithATokenAnyHostNameWillDo) {
 
 TEST(RespondTest, WithoutATokenAWebPageOfAnotherNameIsRefused) {
   HttpRequest request = get("/status");
-  for (const std::string host : {"127.0.0.1:9187", "127.0.0.1", "localhost:9187", "[::1]:1", ""}) {
+  for (const std::string host :
+       {"127.0.0.1:9187", "127.0.0.1", "localhost:9187", "[::1]:1", "::1:9187", ""}) {
     request.host = host;
     EXPECT_EQ(answer(request).status, 200u) << host;
   }
