@@ -1,5 +1,6 @@
 """Row 4: an orderly stop while events keep coming."""
 
+import signal
 import time
 
 import pytest
@@ -26,15 +27,23 @@ def test_sigterm_under_load_drains_in_time_exits_0_and_makes_no_duplicate(on_sta
 
 
 @pytest.mark.fault_row(4)
-def test_sigterm_inside_a_large_transaction_goes_on_there_without_a_duplicate(on_stage):
+def test_sigterm_inside_a_large_transaction_goes_on_there_without_a_duplicate(on_stage, services):
+    """A pause of the broker holds the relay inside it until the signal has come."""
     rows = 1_000_000 if environment.soaking() else 200_000
     with on_stage(pause_s=0.2) as stage:
-        stage.writers.write_large("large", rows)
+        stage.writers.pause()
+        stage.watcher.wait_all(stage.ledger)
         before = stage.arrivals.delivered
-        while stage.arrivals.delivered < before + rows / 4:
-            time.sleep(0.005)
-        assert stage.relay.stop() == 0
+        stage.writers.write_large("large", rows)
+        while stage.arrivals.delivered < before + rows / 50:
+            time.sleep(0.001)
+        services.pause("kafka-1")
+        stage.relay.process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        services.resume("kafka-1")
+        assert stage.relay.wait() == 0
         mark = stage.mark()
-        assert mark.settled[1] > rows / 8 and mark.settled[0] >= mark.end_lsn, "not inside it"
+        assert rows / 50 < mark.settled[1] < rows, "not inside it"
+        stage.writers.go_on()
         stage.relay.start()
         assert stage.rest().duplicates == 0

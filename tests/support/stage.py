@@ -125,6 +125,13 @@ class _TopicEnds:
             except KafkaException:
                 if time.monotonic() > deadline:
                     raise
+                self._learn_leaders()
+
+    def _learn_leaders(self):
+        try:
+            self._consumer.list_topics(self._topic, 5)
+        except KafkaException:
+            time.sleep(0.2)
 
     def _end(self, partition):
         return self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), 5)[1]
