@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "connectors/kafka/refusal.h"
 #include "relay/core/assert.h"
 #include "relay/core/failpoint.h"
 
@@ -25,12 +26,11 @@ constexpr milliseconds kAbsentSuspects(100);
 
 }  // namespace
 
-Conveyor::Conveyor(ConveyorOptions options, std::shared_ptr<Wakeup> wakeup)
+Conveyor::Conveyor(ConveyorOptions options, TopicTable& facts, std::shared_ptr<Wakeup> wakeup)
     : options_(std::move(options)),
+      facts_(facts),
       wakeup_(std::move(wakeup)),
-      undertaker_(std::make_unique<Undertaker>(wakeup_)) {
-  settings_.record_bytes_max = options_.record_bytes_max;
-}
+      undertaker_(std::make_unique<Undertaker>(wakeup_)) {}
 
 void Conveyor::add_topic(uint32_t topic, const std::string& name) {
   OUTBOX_ASSERT(topic == topics_.size());
@@ -101,6 +101,10 @@ Admission Conveyor::send(const Place& place, Record& record, Now now) {
   return Admission::admitted;
 }
 
+void Conveyor::note_topic_trouble(uint32_t topic, rd_kafka_resp_err_t error, Now now) {
+  facts_.distrust(topic, error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, now);
+}
+
 // The client did not even queue it.
 Admission Conveyor::refused_to_queue(const Place& place, rd_kafka_resp_err_t error, Now now) {
   if (error == RD_KAFKA_RESP_ERR__FATAL) {
@@ -110,16 +114,16 @@ Admission Conveyor::refused_to_queue(const Place& place, rd_kafka_resp_err_t err
   switch (meaning_of(error, RD_KAFKA_MSG_STATUS_NOT_PERSISTED)) {
     case Meaning::refused: {
       // Larger than the client's own limit: refused by itself, no other record is touched.
-      const Refused refused{place.topic, place.partition, error, place.bytes, 0};
+      const Refused refused{place.partition, error, place.bytes, 0};
       core::Completion completion{place.ticket, Outcome::reject, nullptr};
-      completion.cause =
-          std::make_unique<core::Cause>(core::Cause{error_name(error), options_.describe(refused)});
+      completion.cause = std::make_unique<core::Cause>(
+          core::Cause{error_name(error), describe_refusal(refused, facts_.facts(place.topic))});
       refused_unsent_.push_back(std::move(completion));
       wakeup_->signal();
       return Admission::admitted;
     }
     case Meaning::topic_trouble:
-      options_.topic_trouble(place.topic, error);
+      note_topic_trouble(place.topic, error, now);
       return Admission::wait;
     default:
       return Admission::full;

@@ -17,7 +17,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +26,7 @@
 #include "connectors/kafka/outside.h"
 #include "connectors/kafka/producer.h"
 #include "connectors/kafka/suspects.h"
+#include "connectors/kafka/topic_table.h"
 #include "connectors/kafka/undertaker.h"
 #include "connectors/kafka/wakeup.h"
 #include "relay/core/clock.h"
@@ -35,23 +35,9 @@
 
 namespace outbox::kafka {
 
-/// What a refused record's cause tells besides the error.
-struct Refused {
-  uint32_t topic = 0;
-  uint32_t partition = 0;
-  rd_kafka_resp_err_t error{};
-  size_t record_bytes = 0;
-  int64_t timestamp_ms = 0;
-};
-
 struct ConveyorOptions {
   std::shared_ptr<const ClientOptions> client;
   size_t outside_bytes_max = 0;
-  size_t record_bytes_max = core::kDeadLetterRecordBytesMax;
-  /// Of a refusal: the sentence for the dead letter.
-  std::function<std::string(const Refused&)> describe;
-  /// The broker says that this topic is unknown or closed to us.
-  std::function<void(uint32_t topic, rd_kafka_resp_err_t)> topic_trouble;
 };
 
 /// One record's place among topics and partitions, and what it weighs.
@@ -72,8 +58,12 @@ struct ConnectionTrouble {
 
 class Conveyor {
  public:
-  Conveyor(ConveyorOptions options, std::shared_ptr<Wakeup> wakeup);
+  /// `facts` outlives it: causes are described from it, and it is told what a broker said of a
+  /// topic.
+  Conveyor(ConveyorOptions options, TopicTable& facts, std::shared_ptr<Wakeup> wakeup);
 
+  /// Builds the first producer with the next poll, before there is a record: its id takes a while.
+  void warm_up() { wanted_ = true; }
   /// Names topic number `topic`; numbers come in order.
   void add_topic(uint32_t topic, const std::string& name);
   size_t topic_count() const { return topics_.size(); }
@@ -133,6 +123,7 @@ class Conveyor {
   };
 
   core::Admission may_send_suspect(Partition& partition, const Place& place, core::Now now);
+  void note_topic_trouble(uint32_t topic, rd_kafka_resp_err_t error, core::Now now);
   core::Admission refused_to_queue(const Place& place, rd_kafka_resp_err_t error, core::Now now);
 
   void take(rd_kafka_event_t* event, std::vector<core::Completion>& completions, core::Now now);
@@ -153,7 +144,8 @@ class Conveyor {
     return topics_[topic].partitions[partition];
   }
 
-  ConveyorOptions options_;
+  const ConveyorOptions options_;
+  TopicTable& facts_;
   const std::shared_ptr<Wakeup> wakeup_;
   ProducerSettings settings_;
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "connectors/kafka/conveyor.h"
+#include "connectors/kafka/refusal.h"
 #include "connectors/kafka/trouble.h"
 #include "relay/core/assert.h"
 
@@ -47,8 +48,9 @@ void Conveyor::complete(const rd_kafka_message_t& message, size_t batch_size,
   }
   fence(now);
   if (outcome != Outcome::returned) completions.back().cause = cause_of(record, message);
-  if (meaning == Meaning::topic_trouble) options_.topic_trouble(record.topic, message.err);
+  if (meaning == Meaning::topic_trouble) note_topic_trouble(record.topic, message.err, now);
   if (meaning != Meaning::refused) return;
+  facts_.look_again(record.topic);  // its limits may have changed
   progress_ = true;
   const bool suspected = !partition.suspects.empty();
   if (outcome == Outcome::reject) {
@@ -79,10 +81,10 @@ void Conveyor::note_delivered(const OutsideRecord& record, Now now) {
 std::unique_ptr<core::Cause> Conveyor::cause_of(const OutsideRecord& record,
                                                 const rd_kafka_message_t& message) const {
   rd_kafka_timestamp_type_t type{};
-  const Refused refused{record.topic, record.partition, message.err, message.len + message.key_len,
+  const Refused refused{record.partition, message.err, message.len + message.key_len,
                         rd_kafka_message_timestamp(&message, &type)};
   return std::make_unique<core::Cause>(
-      core::Cause{error_name(message.err), options_.describe(refused)});
+      core::Cause{error_name(message.err), describe_refusal(refused, facts_.facts(record.topic))});
 }
 
 void Conveyor::note_error(rd_kafka_event_t* event, Now now) {

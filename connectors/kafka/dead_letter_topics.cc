@@ -105,8 +105,12 @@ Result<void> prepare_dead_letters(const ClientOptions& options, const std::strin
   for (const std::string& name : names) {
     const TopicFacts facts = find_or_make(**admin, name, timeout);
     if (facts.answer == TopicAnswer::unreachable) {
-      return Error{Fault::retry, "KAFKA_UNREACHABLE", "look at the dead-letter topic",
-                   name,         facts.reason,        ""};
+      return Error{Fault::retry,
+                   (*admin)->not_let_in() ? "NOT_LET_IN" : "KAFKA_UNREACHABLE",
+                   "look at the dead-letter topic",
+                   name,
+                   facts.reason,
+                   ""};
     }
     auto found = dead_letter_fault(facts, options.bootstrap_servers);
     if (!found) continue;

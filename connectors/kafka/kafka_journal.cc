@@ -6,7 +6,6 @@
 
 #include "connectors/kafka/dead_letter_topics.h"
 #include "connectors/kafka/partitioner.h"
-#include "connectors/kafka/refusal.h"
 #include "relay/core/assert.h"
 
 namespace outbox::kafka {
@@ -17,7 +16,6 @@ using core::Delivery;
 using core::DestinationState;
 using core::Now;
 
-constexpr size_t kBatchBytesMax = 1'000'000;
 constexpr size_t kLetterCostBytes = 2'000;
 constexpr size_t kOutsideLettersBytesMax = 8 * 1024 * 1024;
 constexpr int64_t kUsPerMs = 1'000;
@@ -31,18 +29,7 @@ KafkaJournal::KafkaJournal(std::shared_ptr<const ClientOptions> client,
       pipeline_(std::move(pipeline)),
       wakeup_(std::make_shared<Wakeup>()),
       topics_(TopicTable::Options{std::move(watch), wakeup_, false, client_->log}),
-      conveyor_(ConveyorOptions{client_, kOutsideLettersBytesMax, core::kDeadLetterRecordBytesMax,
-                                [this](const Refused& refused) {
-                                  return describe_refusal(refused, topics_.facts(refused.topic));
-                                },
-                                [this](uint32_t topic, rd_kafka_resp_err_t error) {
-                                  topics_.distrust(
-                                      topic, error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-                                      now_);
-                                }},
-                wakeup_) {
-  conveyor_.bound_batches(kBatchBytesMax);
-}
+      conveyor_(ConveyorOptions{client_, kOutsideLettersBytesMax}, topics_, wakeup_) {}
 
 const core::Destination& KafkaJournal::destination(std::string_view name) {
   core::Destination& destination = topics_.destination(name, make_dead_letter_topic());
@@ -58,7 +45,6 @@ core::Destination& KafkaJournal::topic_for(const Delivery& delivery) {
 
 Admission KafkaJournal::submit(const Delivery& delivery, Now now) {
   OUTBOX_ASSERT(delivery.purpose == core::Purpose::dead_letter && delivery.cause != nullptr);
-  now_ = now;
   const core::Destination& topic = topic_for(delivery);
   switch (topic.state) {
     case DestinationState::unknown:
@@ -119,7 +105,6 @@ Admission KafkaJournal::give_up(const Delivery& delivery, uint32_t topic) {
 }
 
 void KafkaJournal::poll(std::vector<core::Completion>& completions, Now now) {
-  now_ = now;
   wakeup_->drain();
   std::move(given_up_.begin(), given_up_.end(), std::back_inserter(completions));
   given_up_.clear();

@@ -55,7 +55,6 @@ class KafkaJournal : public core::Sink {
   HeadersWriter headers_;
   Reachability reachability_;
   std::vector<core::Completion> given_up_;
-  core::Now now_{};  // of the call under way
   Conveyor conveyor_;
 };
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "connectors/kafka/partitioner.h"
-#include "connectors/kafka/refusal.h"
 #include "relay/core/assert.h"
 
 namespace outbox::kafka {
@@ -35,14 +34,9 @@ KafkaSink::KafkaSink(std::shared_ptr<const ClientOptions> client, std::shared_pt
     : client_(std::move(client)),
       wakeup_(std::make_shared<Wakeup>()),
       topics_(TopicTable::Options{std::move(watch), wakeup_, compressed(*client_), client_->log}),
-      conveyor_(ConveyorOptions{client_, outside_bytes_max, core::kDeadLetterRecordBytesMax,
-                                [this](const Refused& refused) { return describe(refused); },
-                                [this](uint32_t topic, rd_kafka_resp_err_t error) {
-                                  topics_.distrust(
-                                      topic, error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-                                      now_);
-                                }},
-                wakeup_) {}
+      conveyor_(ConveyorOptions{client_, outside_bytes_max}, topics_, wakeup_) {
+  conveyor_.warm_up();
+}
 
 const core::Destination& KafkaSink::destination(std::string_view name) {
   const core::Destination& destination = topics_.destination(name);
@@ -54,7 +48,6 @@ const core::Destination& KafkaSink::destination(std::string_view name) {
 
 Admission KafkaSink::submit(const Delivery& delivery, Now now) {
   OUTBOX_ASSERT(delivery.purpose == core::Purpose::deliver && delivery.destination != nullptr);
-  now_ = now;
   const core::Destination& destination = *delivery.destination;
   if (destination.state != DestinationState::usable) return Admission::wait;
   const uint32_t partitions = conveyor_.partitions(destination.id);
@@ -73,7 +66,6 @@ Admission KafkaSink::submit(const Delivery& delivery, Now now) {
 }
 
 void KafkaSink::poll(std::vector<core::Completion>& completions, Now now) {
-  now_ = now;
   wakeup_->drain();
   topics_.poll(now, [this](uint32_t id) { topic_changed(id); });
   conveyor_.poll(completions, now);
@@ -88,10 +80,6 @@ void KafkaSink::topic_changed(uint32_t id) {
   const size_t smallest = topics_.smallest_record_bytes_max().value_or(kBatchBytesMax);
   conveyor_.bound_batches(std::min(smallest, kBatchBytesMax));
   conveyor_.raise_generation();
-}
-
-std::string KafkaSink::describe(const Refused& refused) const {
-  return describe_refusal(refused, topics_.facts(refused.topic));
 }
 
 core::Interest KafkaSink::interest(core::Instant now) const {

@@ -39,14 +39,12 @@ class KafkaSink : public core::Sink {
 
  private:
   void topic_changed(uint32_t id);
-  std::string describe(const Refused& refused) const;
 
   const std::shared_ptr<const ClientOptions> client_;
   const std::shared_ptr<Wakeup> wakeup_;
   TopicTable topics_;
   HeadersWriter headers_;
   Reachability reachability_;
-  core::Now now_{};  // of the call under way
   Conveyor conveyor_;
 };
 

@@ -175,8 +175,9 @@ class ConfWriter {
 void write_log(const rd_kafka_t* client, int level, const char* facility, const char* line) {
   const auto* log = static_cast<const LogFunction*>(rd_kafka_opaque(client));
   // CONFWARN tells that producers ignore consumer settings and the other way round: one set of
-  // properties serves both.
-  if (log == nullptr || !*log || std::string_view(facility) == "CONFWARN") return;
+  // properties serves both. FATAL is told as what it is, the end of one producer (conveyor.h).
+  const std::string_view about = facility;
+  if (log == nullptr || !*log || about == "CONFWARN" || about == "FATAL") return;
   (*log)(level, std::string(facility) + ": " + line);
 }
 

@@ -102,7 +102,11 @@ void TopicTable::distrust(uint32_t id, bool denied, core::Now now) {
   } else {
     topic.destination.state = DestinationState::unknown;
   }
-  options_.watch->look_again(topic.destination.name);
+  look_again(id);
+}
+
+void TopicTable::look_again(uint32_t id) {
+  options_.watch->look_again(topics_[id].destination.name);
 }
 
 void TopicTable::probe() {

@@ -46,6 +46,8 @@ class TopicTable {
 
   /// A broker said that it does not know the topic, or that we may not write to it.
   void distrust(uint32_t id, bool denied, core::Now now);
+  /// What is known of the topic may be old.
+  void look_again(uint32_t id);
   /// Asks about some topic, to see whether the cluster answers.
   void probe();
 

@@ -10,7 +10,17 @@ std::string without_timing(const std::string& text) {
   return noise == std::string::npos ? text : text.substr(0, noise);
 }
 
-const char* remedy(rd_kafka_resp_err_t error) {
+// Before 2.6.1 the library repeats its own nonce in SCRAM's last message. Brokers that compare it
+// strictly, Kafka 4 among them, answer "invalid credentials" whatever the password.
+constexpr int kScramMended = 0x020601ff;
+
+const char* remedy(rd_kafka_resp_err_t error, const std::string& text) {
+  if (error == RD_KAFKA_RESP_ERR__AUTHENTICATION && text.find("SCRAM") != std::string::npos &&
+      rd_kafka_version() < kScramMended) {
+    return "Check sasl.username and sasl.password. But Kafka 4 takes SCRAM from no librdkafka "
+           "before "
+           "2.6.1: with this one use sasl.mechanism = PLAIN over TLS, or a client certificate";
+  }
   switch (error) {
     case RD_KAFKA_RESP_ERR__SSL:
       return "Check ssl.ca.location, the name in the broker's certificate and its dates, and "
@@ -32,7 +42,7 @@ const char* remedy(rd_kafka_resp_err_t error) {
 
 std::string describe_trouble(rd_kafka_resp_err_t error, const std::string& text) {
   std::string sentence = "Kafka: " + without_timing(text);
-  if (const std::string what_to_do = remedy(error); !what_to_do.empty()) {
+  if (const std::string what_to_do = remedy(error, text); !what_to_do.empty()) {
     sentence += ". " + what_to_do;
   }
   return sentence;
