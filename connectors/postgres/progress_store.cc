@@ -271,7 +271,7 @@ Result<void> ProgressStore::check_publication(const PublicationMark& mark) {
   return {};
 }
 
-Interest ProgressStore::interest(core::Instant) const {
+Interest ProgressStore::interest(core::Instant now) const {
   Interest interest;
   switch (state_) {
     case State::waiting:
@@ -285,6 +285,8 @@ Interest ProgressStore::interest(core::Instant) const {
       interest.writable = flush_pending_;
       if (asked_ != Asked::nothing) {
         interest.wake_at = asked_at_ + kAnswerMax;
+      } else if (saving_) {
+        interest.wake_at = now;
       } else if (heartbeat_wanted()) {
         interest.wake_at = heartbeat_at_;
       }

@@ -50,14 +50,14 @@ TEST_F(ProgressTest, ASaveInDoubtIsSavedAgainAndNeverAssumed) {
   RelayEnd relay(database_);
   ASSERT_TRUE(relay.connect());
   sql_.run(publish("a"));
-  ASSERT_TRUE(relay.run_until(
-      [&] { return relay.boundaries().size() == 1 && relay.events().size() == 1; }));
+  ASSERT_TRUE(relay.run_until_events(1));
+  const core::Position event = relay.events()[0].position;
+  ASSERT_TRUE(relay.run_until([&] { return relay.items().back().position > event; }));
   const std::string before = saved();
-  const core::Position boundary = relay.boundaries()[0].position;
+  const core::Position boundary = relay.items().back().position;
 
   sql_.run("begin; select * from outbox.progress for update");  // the save gets stuck behind it
-  relay.store().save({core::StreamId{0}, boundary, relay.events()[0].position},
-                     relay.source().lease().epoch);
+  relay.store().save({core::StreamId{0}, boundary, event}, relay.source().lease().epoch);
   Sql other(database_.url());
   const std::string waiting =
       "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname ="

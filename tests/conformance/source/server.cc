@@ -132,7 +132,10 @@ std::string url_as(const std::string& database, const std::string& user,
 Database::Database() {
   static int made = 0;
   name_ = process_prefix() + "_" + std::to_string(++made);
-  Sql(url_of("postgres")).run("create database " + name_ + " template " + Template::name());
+  // A copy has the schema but not the grants on the database itself.
+  Sql sql(url_of("postgres"));
+  sql.run("create database " + name_ + " template " + Template::name());
+  sql.run("grant create on database " + name_ + " to outbox_owner");
 }
 
 Database::~Database() { drop_database(name_); }
