@@ -32,7 +32,8 @@ select first.last_seq,
        s.confirmed_flush_lsn, s.restart_lsn, s.wal_status, s.safe_wal_size, s.active_pid,
        p.oid as publication, r.oid as membership,
        coalesce(p.pubinsert
-         and (p.pubviaroot or (select c.relkind <> 'p' from pg_catalog.pg_class c where c.oid = $3::oid))
+         and (p.pubviaroot
+              or (select c.relkind <> 'p' from pg_catalog.pg_class c where c.oid = $3::oid))
          and (p.puballtables or r.oid is not null or exists (
                 select from pg_catalog.pg_publication_tables t
                 join pg_catalog.pg_namespace n on n.nspname = t.schemaname
