@@ -179,7 +179,15 @@ std::vector<Finding> judge_publication(const ServerFacts& facts, const PostgresO
   const std::string name = "publication " + options.publication;
   const std::string sql_name = quote_identifier(options.publication);
   if (!facts.publication) {
-    if (!must_exist) return {};
+    if (!must_exist && facts.may_create_publication) return {};
+    if (!must_exist) {
+      findings.add(Severity::error, "PUBLICATION_DENIED",
+                   name + " does not exist, and role " + facts.publication_owner +
+                       " may not create it: it has no CREATE on database " + facts.database,
+                   "grant create on database " + quote_identifier(facts.database) + " to " +
+                       quote_identifier(facts.publication_owner) + ";");
+      return findings.take();
+    }
     findings.add(Severity::error, "PUBLICATION_MISSING",
                  name + " does not exist: the slot cannot be read without it",
                  "create publication " + sql_name + " for table " + table_sql(options.table) +

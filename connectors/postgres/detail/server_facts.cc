@@ -22,8 +22,10 @@ select pg_catalog.current_setting('server_version_num') as version,
        pg_catalog.current_database() as database,
        current_user as "user",
        r.rolreplication or r.rolsuper as may_replicate,
-       pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create')
+       pg_catalog.has_database_privilege(coalesce(s.nspowner, r.oid),
+                                         pg_catalog.current_database(), 'create')
          as may_create_publication,
+       pg_catalog.pg_get_userbyid(coalesce(s.nspowner, r.oid)) as publication_owner,
        pg_catalog.current_setting('wal_level') as wal_level,
        (select reset_val from pg_catalog.pg_settings where name = 'synchronous_commit')
          as synchronous_commit,
@@ -35,14 +37,17 @@ select pg_catalog.current_setting('server_version_num') as version,
          - (select pg_catalog.count(*) from pg_catalog.pg_replication_slots) as slots_free,
        pg_catalog.current_setting('max_wal_senders')::int
          - (select pg_catalog.count(*) from pg_catalog.pg_stat_replication) as walsenders_free,
-       exists (select from pg_catalog.pg_proc f join pg_catalog.pg_namespace n on n.oid = f.pronamespace
-               where n.nspname = 'outbox' and f.proname = 'create_publication') as has_outbox_schema,
+       exists (select from pg_catalog.pg_proc f
+               join pg_catalog.pg_namespace n on n.oid = f.pronamespace
+               where n.nspname = 'outbox' and f.proname = 'create_publication')
+         as has_outbox_schema,
        p.oid is not null as has_progress,
        pg_catalog.has_schema_privilege(p.relnamespace, 'usage')
          and pg_catalog.has_table_privilege(p.oid, 'select')
          and pg_catalog.has_table_privilege(p.oid, 'insert')
          and pg_catalog.has_table_privilege(p.oid, 'update') as may_use_progress
 from pg_catalog.pg_roles r
+left join pg_catalog.pg_namespace s on s.nspname = 'outbox' and $1 = 'outbox.event'
 left join (pg_catalog.pg_class p join pg_catalog.pg_namespace pn
              on pn.oid = p.relnamespace and pn.nspname = 'outbox') on p.relname = 'progress'
 where r.rolname = current_user)sql";
@@ -93,7 +98,8 @@ from pg_catalog.pg_publication p where p.pubname = $1)sql";
 
 constexpr const char* kSlotQuery = R"sql(
 select s.plugin, s.database, s.temporary, s.active_pid, s.restart_lsn, s.confirmed_flush_lsn,
-       s.wal_status, s.safe_wal_size, pg_catalog.to_jsonb(s) ->> 'invalidation_reason' as lost_because
+       s.wal_status, s.safe_wal_size,
+       pg_catalog.to_jsonb(s) ->> 'invalidation_reason' as lost_because
 from pg_catalog.pg_replication_slots s where s.slot_name = $1)sql";
 
 void fill_server(const Rows& rows, ServerFacts& facts) {
@@ -103,6 +109,7 @@ void fill_server(const Rows& rows, ServerFacts& facts) {
   facts.user = rows.value("user");
   facts.may_replicate = rows.truth("may_replicate");
   facts.may_create_publication = rows.truth("may_create_publication");
+  facts.publication_owner = rows.value("publication_owner");
   facts.wal_level = rows.value("wal_level");
   facts.synchronous_commit = rows.value("synchronous_commit");
   facts.others_commit_asynchronously = rows.truth("others_commit_asynchronously");
@@ -207,7 +214,8 @@ ProgressFacts progress_of(const Rows& rows) {
 Result<ServerFacts> read_server_facts(Connection& sql, const PostgresOptions& options,
                                       const Waiter& waiter) {
   ServerFacts facts;
-  const auto server = sql.run(kServerQuery, {}, "look at", "the server", waiter);
+  const auto server =
+      sql.run(kServerQuery, {options.table.text()}, "look at", "the server", waiter);
   if (!server) return server.error();
   fill_server(*server, facts);
 

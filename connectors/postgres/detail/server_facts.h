@@ -75,7 +75,8 @@ struct ServerFacts {
   std::string database;
   std::string user;
   bool may_replicate = false;
-  bool may_create_publication = false;
+  bool may_create_publication = false;  // whoever would own it may, see publication_owner
+  std::string publication_owner;  // of outbox.event's: the schema's owner, else the role itself
   std::string wal_level;
   std::string synchronous_commit;             // what a session of this role starts with
   bool others_commit_asynchronously = false;  // set for some role or database

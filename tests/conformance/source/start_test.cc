@@ -151,6 +151,13 @@ TEST_F(StartTest, APublicationOfPartitionsOrWithoutInsertsIsRefusedAtAFirstStart
   EXPECT_EQ(code_, "PUBLICATION_WITHOUT_INSERTS");
 }
 
+TEST_F(StartTest, APublicationThatCannotBeMadeIsRefusedWithTheGrantThatHelps) {
+  sql_.run("revoke create on database " + database_.name() + " from outbox_owner");
+  const std::string text = failed_start();
+  EXPECT_EQ(code_, "PUBLICATION_DENIED");
+  EXPECT_NE(text.find("grant create on database"), std::string::npos) << text;
+}
+
 TEST_F(StartTest, ADatabaseWithoutTheSchemaIsToldToApplyIt) {
   sql_.run("drop schema outbox cascade");
   EXPECT_NE(failed_start().find("outbox schema apply"), std::string::npos);

@@ -21,6 +21,8 @@ ServerFacts good_server() {
   facts.database = "shop";
   facts.user = "relay";
   facts.may_replicate = true;
+  facts.may_create_publication = true;
+  facts.publication_owner = "outbox_owner";
   facts.wal_level = "logical";
   facts.synchronous_commit = "on";
   facts.max_slot_wal_keep_mb = 50'000;
@@ -145,6 +147,16 @@ TEST(FindingsTest, APublicationMayBeMissingAtAFirstStart) {
   ServerFacts facts = good_server();
   facts.publication.reset();
   EXPECT_TRUE(judge_publication(facts, options(), false).empty());
+}
+
+TEST(FindingsTest, APublicationThatIsMissingAndCannotBeMadeIsAnErrorBeforeItIsTried) {
+  ServerFacts facts = good_server();
+  facts.publication.reset();
+  facts.may_create_publication = false;
+  const std::vector<Finding> findings = judge_publication(facts, options(), false);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].code, "PUBLICATION_DENIED");
+  EXPECT_EQ(findings[0].remedy, "grant create on database \"shop\" to \"outbox_owner\";");
 }
 
 TEST(FindingsTest, AnUnpartitionedTableNeedsNoPublishingViaTheRoot) {
