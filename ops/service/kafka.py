@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .error import USAGE, ServiceError
 from .folder import CHECKOUT
-from .port import free_port, is_free
+from .port import becomes_free, free_port
 from .process import Daemon, wait_until
 
 _START_PATIENCE_S = 120
@@ -130,7 +130,7 @@ class Kafka:
         """Keeps the addresses over a restart while they are free."""
         ports = self._ports()
         for number, pair in ports.items():
-            if not all(is_free(port) for port in pair.values()):
+            if not all(becomes_free(port) for port in pair.values()):
                 ports[number] = _two_free_ports(ports)
         self._write_configs(ports)
 

@@ -2,6 +2,7 @@
 
 import random
 import socket
+import time
 
 # Below the range that the kernel hands to outgoing connections (32768 and up). A client that keeps
 # reconnecting to a dead server inside that range can be given the very port it calls, and then
@@ -17,6 +18,16 @@ def is_free(port):
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
+    return True
+
+
+def becomes_free(port, patience_s=10.0):
+    """A server killed a moment ago may hold its port until the kernel has taken it apart."""
+    deadline = time.monotonic() + patience_s
+    while not is_free(port):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)
     return True
 
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from .error import ServiceError
-from .port import free_port, is_free
+from .port import becomes_free, free_port
 from .process import Daemon, wait_until
 
 _START_PATIENCE_S = 60
@@ -100,7 +100,7 @@ class Postgres:
         """The old port while it is free, so that a URL survives a restart."""
         start, port_and_name = self.url().rsplit(":", 1)
         port, name = port_and_name.split("/")
-        if not is_free(int(port)):
+        if not becomes_free(int(port)):
             self._folder.write("postgres.url", f"{start}:{free_port()}/{name}", mode=0o600)
 
     def _create(self):

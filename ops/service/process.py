@@ -24,16 +24,26 @@ class Daemon:
 
     def pid(self):
         """The pid of the running server, or None."""
+        pid = self._recorded_pid()
+        if pid is None or _is_dying(pid):
+            return None
+        return pid if self._fingerprint in _arguments(pid) else None
+
+    def wait_for_its_end(self, patience_s=10):
+        """A server killed a moment ago holds its port and files until the kernel is done with it."""
+        pid = self._recorded_pid()
+        if pid is not None:
+            wait_until(lambda: not _is_dying(pid), patience_s, pause_s=0.01)
+
+    def _recorded_pid(self):
         try:
-            pid = int(self.pid_file.read_text())
-            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            return int(self.pid_file.read_text())
         except (OSError, ValueError):
             return None
-        return pid if self._fingerprint in arguments and state != "Z" else None
 
     def spawn(self, command, **popen_options):
         """Starts the server in a session of its own, its output appended to the log."""
+        self.wait_for_its_end()
         with open(self.log_file, "ab") as log:
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -68,8 +78,31 @@ class Daemon:
                     break
             else:
                 raise ServiceError(f"{self.name} (pid {pid}) does not end, not even by SIGKILL")
+        self.wait_for_its_end()
         self.pid_file.unlink(missing_ok=True)
         return pid is not None
+
+
+def _arguments(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _is_dying(pid):
+    """Killed, but not wholly gone: SIGKILL is pending, its memory is away, or only its first thread
+    has ended. A zombie without threads holds nothing and counts as gone."""
+    try:
+        status = dict(line.split(":\t", 1) for line in
+                      Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+        threads = len(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return False
+    if status["State"].startswith(("Z", "X")):
+        return threads > 1
+    pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+    return bool(pending & 1 << signal.SIGKILL - 1) or _arguments(pid) in ([], [b""])
 
 
 def _send(pid, signal_number):
