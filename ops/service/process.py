@@ -30,7 +30,7 @@ class Daemon:
         return pid if self._fingerprint in _arguments(pid) else None
 
     def wait_for_its_end(self, patience_s=10):
-        """A server killed a moment ago holds its port and files until the kernel is done with it."""
+        """A server killed a moment ago holds its port until the kernel is done with it."""
         pid = self._recorded_pid()
         if pid is not None:
             wait_until(lambda: not _is_dying(pid), patience_s, pause_s=0.01)
