@@ -17,9 +17,8 @@ constexpr int kScramMended = 0x020601ff;
 const char* remedy(rd_kafka_resp_err_t error, const std::string& text) {
   if (error == RD_KAFKA_RESP_ERR__AUTHENTICATION && text.find("SCRAM") != std::string::npos &&
       rd_kafka_version() < kScramMended) {
-    return "Check sasl.username and sasl.password. But Kafka 4 takes SCRAM from no librdkafka "
-           "before "
-           "2.6.1: with this one use sasl.mechanism = PLAIN over TLS, or a client certificate";
+    return "Check sasl.username and sasl.password. But Kafka 4 takes no SCRAM from librdkafka "
+           "before 2.6.1: with this one use PLAIN over TLS, or a client certificate";
   }
   switch (error) {
     case RD_KAFKA_RESP_ERR__SSL:

@@ -55,8 +55,9 @@ struct PipelineParts {
   std::function<std::vector<Notice>()> take_notices;
   /// Says good-bye to the source with the last confirmed position. At most about a second.
   std::function<void(core::Now)> close;
-  /// What must be there before the first event: may wait some seconds, and is called again after an
-  /// Error with fault retry.
+  /// Looks at what must be there before the first event, and makes what may be made: may wait some
+  /// seconds, on a thread of its own. Called again after an Error with fault retry; later if its
+  /// code is NOT_LET_IN.
   std::function<core::Result<void>()> prepare;
 };
 

@@ -17,7 +17,6 @@ using core::Now;
 constexpr auto kPublishEvery = std::chrono::milliseconds(100);
 // With nothing to do the loop still ticks, so that a dead one can be told from an idle one.
 constexpr auto kTickEvery = std::chrono::milliseconds(500);
-constexpr auto kPrepareAgainAfter = std::chrono::seconds(1);
 // A sink that hangs reports no trouble before its own timeouts, which are a minute. Nothing that
 // works takes this long for one event.
 constexpr auto kAnswerWithin = std::chrono::seconds(10);
@@ -65,8 +64,7 @@ void PipelineRunner::stop() {
 }
 
 std::optional<core::Error> PipelineRunner::run() {
-  auto error = prepare();
-  if (!error) error = loop();
+  auto error = loop();
   const std::string open = std::to_string(pipeline_->open_cells());
   if (error) {
     noted_health_ = core::Health{core::HealthState::stopped, core::to_string(*error)};
@@ -80,26 +78,14 @@ std::optional<core::Error> PipelineRunner::run() {
   parts_.close(now);
   note_notices();
   publish(now);
+  preparation_.reset();  // may wait for its look
   return error;
 }
 
-std::optional<core::Error> PipelineRunner::prepare() {
-  while (!stopping_) {
-    auto prepared = parts_.prepare();
-    if (prepared) return std::nullopt;
-    if (prepared.error().fault != core::Fault::retry) return prepared.error();
-    const Now now = read_clock();
-    note_health(core::Health{core::HealthState::waiting, core::to_string(prepared.error())});
-    publish(now);
-    pollfd waiting{wakeup_.fd(), POLLIN, 0};
-    const timespec pause = until(now.instant, now.instant + kPrepareAgainAfter);
-    ppoll(&waiting, 1, &pause, nullptr);
-  }
-  return std::nullopt;
-}
-
 std::optional<core::Error> PipelineRunner::loop() {
+  preparation_.emplace(parts_.prepare, wakeup_);
   while (true) {
+    if (auto failure = preparation_->failure()) return failure;
     const Now now = read_clock();
     auto next = pipeline_->step(now, parts_.lease(now.instant));
     if (!next) return next.error();
@@ -152,8 +138,9 @@ core::Health PipelineRunner::health(Now now) {
     return core::Health{core::HealthState::waiting, pipeline_->retry_reason()};
   }
   core::Health worst{core::HealthState::ok, ""};
-  for (const core::Health& part : {parts_.source->health(), parts_.checkpoint->health(),
-                                   parts_.sink->health(), parts_.journal->health()}) {
+  for (const core::Health& part :
+       {parts_.source->health(), parts_.checkpoint->health(), parts_.sink->health(),
+        parts_.journal->health(), preparation_->health()}) {
     if (part.state == core::HealthState::waiting) return part;
     if (part.state == core::HealthState::starting && worst.state == core::HealthState::ok)
       worst = part;

@@ -13,6 +13,7 @@
 
 #include "relay/app/log/log.h"
 #include "relay/app/pipeline_parts.h"
+#include "relay/app/preparation.h"
 #include "relay/app/snapshot.h"
 #include "relay/app/wakeup.h"
 #include "relay/core/error.h"
@@ -35,7 +36,6 @@ class PipelineRunner {
   const std::string& name() const { return parts_.name; }
 
  private:
-  std::optional<core::Error> prepare();
   std::optional<core::Error> loop();
   bool drained_or_late(core::Now now);
   void sleep(core::Now now, core::Instant wake_at);
@@ -56,6 +56,7 @@ class PipelineRunner {
   std::atomic<bool> stopping_{false};
   flow::Router router_;
   std::optional<flow::Pipeline> pipeline_;
+  std::optional<Preparation> preparation_;
   std::optional<core::Instant> drain_until_;
   core::Instant publish_at_{};
   core::Health noted_health_;

@@ -1,5 +1,6 @@
 """A broker of a test's own that asks for TLS and SASL, beside a plain listener for the test."""
 
+import signal
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
@@ -18,15 +19,16 @@ _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 
 class SecureKafka:
-    """Listeners: `plain` (no security, for the test itself), `secure` (TLS with SCRAM-SHA-512 or
-    PLAIN, by user and password). `users` may log in by either mechanism."""
+    """Listeners: `plain` (no security, for the test itself), `secure` (TLS and SASL: PLAIN or
+    SCRAM-SHA-512, which `users` may log in by), `mutual` (TLS with client certificates)."""
 
-    def __init__(self, folder, certificate, key, users):
+    def __init__(self, folder, certificate, key, clients_ca, users):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True)
-        self._users = users
+        self._users = dict(users)
+        self._clients_ca = clients_ca
         self._ports = []
-        while len(self._ports) < 3:
+        while len(self._ports) < 4:
             self._ports.append(free_port(self._ports))
         self._keystore = self.folder / "keystore.pem"
         self._keystore.write_text(_pkcs8(key) + Path(certificate).read_text())
@@ -41,6 +43,10 @@ class SecureKafka:
     @property
     def secure(self):
         return f"localhost:{self._ports[1]}"
+
+    @property
+    def mutual(self):
+        return f"localhost:{self._ports[2]}"
 
     def __enter__(self):
         self._config.write_text(self._text())
@@ -60,11 +66,16 @@ class SecureKafka:
                             str(self._config)])
         wait_until(lambda: topic_names(self.plain) is not None, "the secure broker answers", 60)
 
-    def set_scram(self, user, password):
-        """Gives a user another password while the broker runs."""
-        self._tool("org.apache.kafka.tools.ConfigCommand", "--bootstrap-server", self.plain,
-                   "--alter", "--entity-type", "users", "--entity-name", user, "--add-config",
-                   f"SCRAM-SHA-512=[password={password}]")
+    def set_password(self, user, password):
+        """For PLAIN. The broker reads its users at its start."""
+        self._users[user] = password
+        self._config.write_text(self._text())
+        self._daemon.stop((signal.SIGTERM, 15))
+        self.start()
+
+    def _plain_login(self):
+        users = " ".join(f'user_{name}="{password}"' for name, password in self._users.items())
+        return f"{_PLAIN} required {users};"
 
     def _tool(self, name, *arguments):
         done = subprocess.run([*_JAVA, name, *map(str, arguments)], capture_output=True, text=True)
@@ -72,21 +83,26 @@ class SecureKafka:
             raise RuntimeError(f"{name}: {done.stdout}{done.stderr}")
 
     def _text(self):
-        plain, secure, controller = self._ports
-        users = " ".join(f'user_{name}="{password}"' for name, password in self._users.items())
+        plain, secure, mutual, controller = self._ports
+        here = "127.0.0.1"
+        listeners = (f"PLAIN://{here}:{plain},SECURE://{here}:{secure},MUTUAL://{here}:{mutual},"
+                     f"CONTROLLER://{here}:{controller}")
         return f"""process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+controller.quorum.voters=1@{here}:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAIN://127.0.0.1:{plain},SECURE://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAIN://127.0.0.1:{plain},SECURE://localhost:{secure}
-listener.security.protocol.map=PLAIN:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT
+listeners={listeners}
+advertised.listeners=PLAIN://{here}:{plain},SECURE://localhost:{secure},MUTUAL://localhost:{mutual}
+listener.security.protocol.map=PLAIN:PLAINTEXT,SECURE:SASL_SSL,MUTUAL:SSL,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAIN
 sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
 listener.name.secure.scram-sha-512.sasl.jaas.config={_SCRAM} required;
-listener.name.secure.plain.sasl.jaas.config={_PLAIN} required {users};
-listener.name.secure.ssl.keystore.type=PEM
-listener.name.secure.ssl.keystore.location={self._keystore}
+listener.name.secure.plain.sasl.jaas.config={self._plain_login()}
+ssl.keystore.type=PEM
+ssl.keystore.location={self._keystore}
+ssl.truststore.type=PEM
+ssl.truststore.location={self._clients_ca}
+listener.name.mutual.ssl.client.auth=required
 log.dirs={self.folder / "data"}
 auto.create.topics.enable=false
 offsets.topic.num.partitions=1

@@ -143,8 +143,8 @@ def test_a_secret_in_a_file_is_read_again(tmp_path, database, topics, boxes):
     text = (config_text.admin(port) + config_text.source("shop", slot, url=f"${{file:{secret}}}")
             + config_text.sink() + config_text.pipeline(slot, "shop", [route(topics[0])])
             # One pipeline that works keeps the relay running.
-            + config_text.source("keeper", slot + "_b") + config_text.pipeline(slot + "_b", "keeper", [
-                route(topics[1])]))
+            + config_text.source("keeper", slot + "_b")
+            + config_text.pipeline(slot + "_b", "keeper", [route(topics[1])]))
     relay = Relay(tmp_path / "relay", database.url, slot=slot, config=text, admin_port=port)
     relay.start()
     wait_until(lambda: relay.status()["state"] == "stopped", "the wrong one stopped")
