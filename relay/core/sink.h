@@ -49,7 +49,8 @@ struct Destination {
   uint32_t id = 0;  // the sink's own index
   DestinationState state = DestinationState::unknown;
   size_t record_bytes_max = 0;       // 0: unknown
-  size_t record_overhead_bytes = 0;  // what the sink adds to Event::bytes() at most
+  /// What the sink adds to Event::bytes() at the least: what is refused by it is refused for certain.
+  size_t record_overhead_bytes = 0;
   Duration timestamp_ahead_max = Duration::max();
   bool key_required = false;  // a compacted topic
 };
