@@ -48,8 +48,8 @@ struct Destination {
   std::string name;
   uint32_t id = 0;  // the sink's own index
   DestinationState state = DestinationState::unknown;
-  size_t record_bytes_max = 0;       // 0: unknown
-  /// What the sink adds to Event::bytes() at the least: what is refused by it is refused for certain.
+  size_t record_bytes_max = 0;  // 0: unknown
+  /// What the sink adds to Event::bytes() at the least, since a refusal by it must be certain.
   size_t record_overhead_bytes = 0;
   Duration timestamp_ahead_max = Duration::max();
   bool key_required = false;  // a compacted topic
