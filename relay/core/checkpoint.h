@@ -38,7 +38,7 @@ class Checkpoint {
   Checkpoint(const Checkpoint&) = delete;
   Checkpoint& operator=(const Checkpoint&) = delete;
 
-  /// False while a save is under way; then save() must not be called.
+  /// False from save() until poll() has reported it; then save() must not be called.
   virtual bool idle() const = 0;
   virtual void save(const Progress& progress, uint64_t epoch) = 0;
 

@@ -272,7 +272,10 @@ void Pipeline::submit(Now now, const Lease& lease) {
     // A full sink did not look at every lane; the rest is offered again.
     if (answer != Admission::full) lanes_offered_at_ = generation;
   }
-  for (size_t stream = 0; stream < windows_.size() && answer != Admission::full; ++stream) {
+  // A sink that is full again and again must not serve the first stream only.
+  const size_t first = next_turn_++;
+  for (size_t turn = 0; turn < windows_.size() && answer != Admission::full; ++turn) {
+    const size_t stream = (first + turn) % windows_.size();
     answer = submit_window(StreamId{static_cast<uint16_t>(stream)}, now, lease);
   }
 }
@@ -352,37 +355,6 @@ uint64_t Pipeline::key_of(Ticket ticket) {
   if (!keyed.event.aggregate_id) return (ticket.pack() + 1) * salt;
   const uint64_t key = std::hash<std::string_view>()(*keyed.event.aggregate_id);
   return key ^ ((uint64_t{keyed.destination->id} + 1) * salt);
-}
-
-// ---- what the owner asks
-
-bool Pipeline::drained() const {
-  if (open_cells() != 0 || !checkpoint_.idle()) return false;
-  return std::all_of(saved_.begin(), saved_.end(), [this](const SavedProgress& saved) {
-    return saved.complete(window(saved.stream()));
-  });
-}
-
-size_t Pipeline::open_cells() const {
-  size_t cells = 0;
-  for (const Window& window : windows_) cells += window.size();
-  return cells;
-}
-
-size_t Pipeline::open_bytes() const {
-  size_t bytes = 0;
-  for (const Window& window : windows_) bytes += window.bytes();
-  return bytes;
-}
-
-std::optional<core::WallTime> Pipeline::oldest_open_commit() const {
-  std::optional<core::WallTime> oldest;
-  for (const Window& window : windows_) {
-    if (window.empty()) continue;
-    const core::WallTime commit = window.at(window.begin()).event.commit_time;
-    if (!oldest || commit < *oldest) oldest = commit;
-  }
-  return oldest;
 }
 
 // Only what lies ahead: what is due already waits for something that wakes the loop by itself.

@@ -142,6 +142,7 @@ class Pipeline {
       detached_;  // bytes of events that left the fast path; before windows_, whose cells hold them
   std::vector<Window> windows_;
   std::vector<SavedProgress> saved_;
+  size_t next_turn_ = 0;  // the stream to be submitted first
   Lanes lanes_;
   uint64_t lanes_offered_at_ = 0;    // the sink's wait_generation when lanes were last offered
   size_t dead_letters_waiting_ = 0;  // refused cells that the journal has not admitted

@@ -211,6 +211,24 @@ TEST_F(PipelineOrderTest, StreamsAreIndependent) {
   world_->judge.at_rest();
 }
 
+TEST_F(PipelineOrderTest, ASinkThatIsAlwaysFullServesEveryStreamInTurn) {
+  options_.streams = 2;
+  make_world();
+  sink().cork();
+  sink().limit(1);
+  commit(100, {event(1, "a"), event(2, "a"), event(3, "a"), event(4, "a")}, Fate::deliver, 0);
+  commit(500, {event(11, "b"), event(12, "b"), event(13, "b")}, Fate::deliver, 1);
+  for (int i = 0; i < 4; ++i) {
+    step();
+    sink().acknowledge_all();
+  }
+  EXPECT_EQ(landed().size(), 4U);
+  EXPECT_GT(pipeline().window(core::StreamId{0}).begin(), 0U);
+  EXPECT_GT(pipeline().window(core::StreamId{1}).begin(), 0U) << "the second stream is starved";
+  sink().uncork();
+  run();
+}
+
 TEST_F(PipelineOrderTest, GoingBackRewindsTheLanesOfEveryStream) {
   options_.streams = 2;
   make_world();
