@@ -1,4 +1,4 @@
-"""SIGHUP and [admin]: a token changes without a restart, and an open address never loses its own."""
+"""SIGHUP and [admin]: a token changes without a restart; an open address never loses its own."""
 
 import os
 import signal
