@@ -11,7 +11,7 @@ from support import environment
 from support.waiting import wait_until
 
 _FAILPOINTS = environment.CHECKOUT / "relay" / "core" / "failpoint.h"
-_DEATH_PATIENCE_S = 30.0
+_DEATH_PATIENCE_S = 120.0
 RESUME_MS = 2000
 
 

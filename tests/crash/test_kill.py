@@ -35,7 +35,8 @@ _HITS = {
 def stage(tmp_path, services, request):
     """Under load, the slot made, no relay running. The first start makes the slot; rows older than
     the slot would not be delivered."""
-    with Stage(tmp_path, seed=request.node.name, binary=environment.outbox_crash_bin()) as stage:
+    with Stage(tmp_path, seed=request.node.name, pause_s=0.05,
+               binary=environment.outbox_crash_bin()) as stage:
         stage.relay.start()
         stage.relay.wait_ready()
         assert stage.relay.stop() == 0
@@ -65,7 +66,7 @@ def test_every_failpoint_has_its_rounds():
 
 def test_killed_at_a_random_time(stage, tally):
     draw = draw_for("random")
-    for _ in range(rounds_of(10)):
+    for _ in range(rounds_of(8)):
         resume(stage, tally)
         nap(draw, 0.0, 2.5)
         kill(stage, tally)
@@ -155,11 +156,28 @@ def test_killed_with_the_broker(stage, services, tally):
     judge(stage, tally)
 
 
+def test_killed_while_postgres_is_paused(stage, services, tally):
+    """The slot's old walsender stands still too, and holds the slot until it goes on."""
+    draw = draw_for("postgres paused")
+    for _ in range(rounds_of(2)):
+        resume(stage, tally)
+        nap(draw, 0.2, 1.0)
+        services.pause("postgres")
+        nap(draw, 0.1, 0.5)
+        kill(stage, tally)
+        stage.relay.start()
+        nap(draw, 0.5, 1.5)
+        services.resume("postgres")
+        stage.watcher.wait_new(int(time.time() * 1000))
+        kill(stage, tally)
+    judge(stage, tally)
+
+
 def test_killed_while_the_broker_is_paused(stage, services, tally):
     """What the dead relay had sent lies in the broker's socket and is taken later, in between what
     its successor sends."""
     draw = draw_for("paused")
-    for number in range(rounds_of(3)):
+    for _ in range(rounds_of(2)):
         resume(stage, tally)
         nap(draw, 0.2, 1.0)
         services.pause("kafka-1")

@@ -49,10 +49,15 @@ class Services:
         os.kill(self.pid(service), signal.SIGKILL)
 
     def pause(self, service):
-        os.kill(self.pid(service), signal.SIGSTOP)
+        """All of it: Postgres is many processes, and the first is stopped before it can make
+        more."""
+        server = self.pid(service)
+        _signal_all([server], signal.SIGSTOP)
+        _signal_all(_children(server), signal.SIGSTOP)
 
     def resume(self, service):
-        os.kill(self.pid(service), signal.SIGCONT)
+        server = self.pid(service)
+        _signal_all([*_children(server), server], signal.SIGCONT)
 
     def send(self, service, number):
         """Another signal: SIGQUIT is Postgres's immediate shutdown, SIGINT its fast one."""
@@ -61,10 +66,7 @@ class Services:
     def heal(self):
         """Lets go on what is paused and brings back what does not run."""
         for file in self.folder.glob("*.pid"):
-            try:
-                self.resume(file.stem)
-            except ProcessLookupError:
-                pass
+            self.resume(file.stem)
         self.start()
 
     def env(self):
@@ -77,3 +79,23 @@ class Services:
         if done.returncode != 0:
             raise RuntimeError(f"ops/services {verb}: {done.stderr}")
         return done.stdout
+
+
+def _children(parent):
+    """The pids of its child processes."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                found.append(int(stat.parent.name))
+        except OSError:
+            pass  # it ended in this moment
+    return found
+
+
+def _signal_all(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
