@@ -1,6 +1,7 @@
 #include "connectors/postgres/wal_source.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 
@@ -33,6 +34,13 @@ constexpr int kReadsOfOneRecord = 2;
 bool readable(int fd) {
   pollfd request{fd, POLLIN, 0};
   return ::poll(&request, 1, 0) > 0;
+}
+
+bool is_unix_socket(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  return getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
+         address.ss_family == AF_UNIX;
 }
 
 }  // namespace
@@ -107,6 +115,7 @@ void WalSource::begin_streaming(Session session, core::Now now) {
   reader_.begin_session();
   connection_ = std::move(session.replication);
   encrypted_ = PQsslInUse(connection_.get()) != 0;
+  nap_ = Nap(is_unix_socket(PQsocket(connection_.get())) ? Nap::kLengthUnix : Nap::kLengthTcp);
   shared_->lease.acquired(session.walsender_pid, now.instant);
   shared_->server_is_stopping = false;
   state_ = State::streaming;

@@ -100,7 +100,7 @@ class WalSource final : public core::Source {
   std::shared_ptr<SharedSlot> shared_;
   WalReader reader_;
   Backoff backoff_;
-  Nap nap_;
+  Nap nap_{Nap::kLengthTcp};
 
   State state_ = State::waiting;
   std::string reason_;  // why there is no stream

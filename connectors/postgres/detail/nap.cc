@@ -11,7 +11,7 @@ core::Instant Nap::drained(core::Instant now, uint64_t events) {
     window_began_ = now;
     window_events_ = 0;
   }
-  return busy_ ? now + kLength : now;
+  return busy_ ? now + length_ : now;
 }
 
 }  // namespace outbox::postgres

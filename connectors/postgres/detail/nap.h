@@ -19,7 +19,13 @@ class Nap {
   /// Naps begin above this rate.
   static constexpr uint64_t kBusyEventsPerSecond = 10'000;
   static constexpr core::Duration kWindow = std::chrono::milliseconds(50);
-  static constexpr core::Duration kLength = std::chrono::milliseconds(15);
+
+  /// How long a nap is. A TCP socket takes megabytes meanwhile; a Unix socket of Linux is full
+  /// after some 270 small messages, and past that the walsender would only wait.
+  static constexpr core::Duration kLengthTcp = std::chrono::milliseconds(15);
+  static constexpr core::Duration kLengthUnix = std::chrono::milliseconds(1);
+
+  explicit Nap(core::Duration length) : length_(length) {}
 
   /// The socket was drained until empty at `now`, and brought `events` since the last call. Returns
   /// until when to leave the socket alone; `now` or earlier: not at all.
@@ -31,6 +37,7 @@ class Nap {
   bool busy() const { return busy_; }
 
  private:
+  core::Duration length_;
   core::Instant window_began_{};
   uint64_t window_events_ = 0;
   bool busy_ = false;

@@ -28,14 +28,14 @@ int naps_in_a_second(Nap& nap, Duration every, uint64_t events) {
 }
 
 TEST(NapTest, At500And2000EventsASecondItNeverNaps) {
-  Nap slow;
+  Nap slow(Nap::kLengthTcp);
   EXPECT_EQ(naps_in_a_second(slow, milliseconds(2), 1), 0);
-  Nap faster;
+  Nap faster(Nap::kLengthTcp);
   EXPECT_EQ(naps_in_a_second(faster, milliseconds(1), 2), 0);
 }
 
 TEST(NapTest, AboveTheRateItNapsTenToTwentyMilliseconds) {
-  Nap nap;
+  Nap nap(Nap::kLengthTcp);
   EXPECT_GT(naps_in_a_second(nap, milliseconds(1), 100), 900);
   const Instant now = kStart + seconds(1);
   const Duration length = nap.drained(now, 100) - now;
@@ -43,8 +43,15 @@ TEST(NapTest, AboveTheRateItNapsTenToTwentyMilliseconds) {
   EXPECT_LE(length, milliseconds(20));
 }
 
+TEST(NapTest, OverAUnixSocketItIsShortSinceThatIsFullAfterAFewHundredMessages) {
+  Nap nap(Nap::kLengthUnix);
+  naps_in_a_second(nap, milliseconds(1), 100);
+  const Instant now = kStart + seconds(1);
+  EXPECT_EQ(nap.drained(now, 100), now + milliseconds(1));
+}
+
 TEST(NapTest, TheFirstEventAfterAQuietTimeIsNotKeptWaiting) {
-  Nap nap;
+  Nap nap(Nap::kLengthTcp);
   naps_in_a_second(nap, milliseconds(1), 100);
   ASSERT_TRUE(nap.busy());
   const Instant later = kStart + seconds(5);
@@ -52,13 +59,13 @@ TEST(NapTest, TheFirstEventAfterAQuietTimeIsNotKeptWaiting) {
 }
 
 TEST(NapTest, OneBurstAfterSilenceDoesNotMakeItNap) {
-  Nap nap;
+  Nap nap(Nap::kLengthTcp);
   nap.drained(kStart, 0);
   EXPECT_LE(nap.drained(kStart + seconds(1), 200), kStart + seconds(1));
 }
 
 TEST(NapTest, EventsThatCreditCutOffCountForTheRate) {
-  Nap nap;
+  Nap nap(Nap::kLengthTcp);
   nap.drained(kStart, 0);
   nap.add(5000);
   EXPECT_GT(nap.drained(kStart + milliseconds(60), 0), kStart + milliseconds(60));
