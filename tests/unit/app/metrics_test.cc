@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <regex>
 #include <set>
 #include <sstream>
+#include <string_view>
 
 #include "tests/unit/app/admin_fixture.h"
 
@@ -94,10 +94,13 @@ TEST(MetricsTest, EveryMetricStandsInTheDocument) {
   for (const std::string& name : names) {
     EXPECT_NE(document.str().find("`" + name + "`"), std::string::npos) << name;
   }
-  const std::string text = document.str();
-  const std::regex documented("^\\| `(outbox_[a-z_]+)`", std::regex::multiline);
-  for (std::sregex_iterator it(text.begin(), text.end(), documented), end; it != end; ++it) {
-    EXPECT_TRUE(names.contains((*it)[1].str())) << (*it)[1] << " does not exist";
+  // A row of its table begins with "| `outbox_...`".
+  std::istringstream rows(document.str());
+  for (std::string row; std::getline(rows, row);) {
+    constexpr std::string_view kBegin = "| `outbox_";
+    if (!row.starts_with(kBegin)) continue;
+    const std::string name = row.substr(3, row.find('`', 3) - 3);
+    EXPECT_TRUE(names.contains(name)) << name << " does not exist";
   }
 }
 
