@@ -10,26 +10,42 @@ from http_raw import request
 from logins import login
 from outbox import outbox
 from service.port import free_port
+from support.database import Database
 from support.relay import Relay
+from support.topic import create_topic, delete_topic, unique_name
 from support.waiting import wait_until
 
 CANARY = "canary-5f0e7d1c"
 DATABASE, SASL, TOKEN = (f"{CANARY}-{kind}-0123456789" for kind in ("database", "sasl", "token"))
 
 
-@pytest.fixture
-def planted(tmp_path, database, topic):
+@pytest.fixture(scope="module")
+def database():
+    with Database() as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def topic():
+    name = create_topic(unique_name("secrets"))
+    yield name
+    delete_topic(name)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory, database, topic):
     """A running relay with a canary in each place that holds a secret."""
     port = free_port()
-    (tmp_path / "sasl").write_text(SASL)
-    properties = (f'"sasl.username" = "relay", "sasl.password" = "${{file:{tmp_path / "sasl"}}}",'
+    folder = tmp_path_factory.mktemp("secrets")
+    (folder / "sasl").write_text(SASL)
+    properties = (f'"sasl.username" = "relay", "sasl.password" = "${{file:{folder / "sasl"}}}",'
                   f' "ssl.key.password" = "{SASL}"')
     text = config_text.whole(port, f"slot_{port}", [route(topic)], properties=properties,
                              admin_more='token = "${ADMIN_TOKEN}"')
     with login(database, ["outbox_relay"], "replication", password=DATABASE) as url:
-        relay = Relay(tmp_path, url, slot=f"slot_{port}", config=text, admin_port=port,
-                      environ={"ADMIN_TOKEN": TOKEN})
-        relay.start(OUTBOX_LOG="debug")
+        relay = Relay(folder, url, slot=f"slot_{port}", config=text, admin_port=port,
+                      environ={"ADMIN_TOKEN": TOKEN}, options=["--log-level", "debug"])
+        relay.start()
         page = ["Authorization: Bearer " + TOKEN]
         wait_until(lambda: request(port, "/readyz", headers=page).status == 200, "it is ready")
         yield relay
@@ -70,18 +86,6 @@ def test_no_command_says_a_secret(planted, command):
     assert CANARY not in done.stdout + done.stderr
 
 
-def test_no_secret_comes_out_when_postgres_goes_away_and_the_password_is_wrong(planted, database):
-    user = urlsplit(planted.environ["DATABASE_URL"]).username
-    database.execute(f"alter role {user} password 'another'")
-    database.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s",
-                     [user])
-    wait_until(lambda: "password authentication failed" in planted.log_file.read_text(),
-               "the log names the trouble")
-    assert CANARY not in pages(planted) + planted.log_file.read_text()
-    done = planted.command("doctor")
-    assert CANARY not in done.stdout + done.stderr
-
-
 @pytest.mark.parametrize("old, new", [
     ("slot =", "slott ="), ("postgres", "postgress"), ('"ssl.key.password"', '"ssl.key.passwort"'),
     ("[[pipeline]]", "[[pipeline]")])
@@ -100,7 +104,9 @@ def test_no_secret_comes_out_of_a_wrong_config(planted, old, new):
     f"host=127.0.0.1 port=1 password={DATABASE}", f"postgresql://u:{DATABASE}@[::1/x",
     f"mysql://u:{DATABASE}@127.0.0.1/x", f"host=127.0.0.1 pasword={DATABASE}",
     f"postgresql://u:{DATABASE}@no-such-host.invalid/x",
-    f"postgresql://u:{DATABASE}@127.0.0.1:x/x"])
+    f"postgresql://u:{DATABASE}@127.0.0.1:x/x"],
+    ids=["refused", "no socket", "key=value", "bad brackets", "other scheme", "bad key", "no host",
+         "bad port"])
 def test_no_url_comes_out_however_wrong_it_is(tmp_path, topic, url):
     file = tmp_path / "relay.toml"
     file.write_text(config_text.whole(free_port(), "some_slot", [route(topic)]))
@@ -117,3 +123,15 @@ def test_a_property_s_value_that_the_client_library_refuses_is_not_repeated(tmp_
         done = outbox("check", "--config", file, DATABASE_URL="postgresql://127.0.0.1:1/x",
                       KAFKA_BOOTSTRAP="127.0.0.1:1")
         assert CANARY not in done.out + done.err, name
+
+
+def test_no_secret_comes_out_when_postgres_goes_away_and_the_password_is_wrong(planted, database):
+    user = urlsplit(planted.environ["DATABASE_URL"]).username
+    database.execute(f"alter role {user} password 'another'")
+    database.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s",
+                     [user])
+    wait_until(lambda: "password authentication failed" in planted.log_file.read_text(),
+               "the log names the trouble")
+    assert CANARY not in pages(planted) + planted.log_file.read_text()
+    done = planted.command("doctor")
+    assert CANARY not in done.stdout + done.stderr

@@ -123,6 +123,32 @@ def test_older_rows_are_counted_reported_and_not_delivered(tmp_path, shop, datab
             relay.log_file.read_text())
 
 
+def test_a_kafka_that_is_away_at_the_first_start_keeps_no_slot_from_being_made(
+        tmp_path, shop, database, topic, slot, arriving):
+    """What is committed while it is away is kept, and delivered when it is there."""
+    relay = relay_of(tmp_path, database, topic, slot)
+    relay.start(KAFKA_BOOTSTRAP="127.0.0.1:1")
+    active = "select count(*) from pg_replication_slots where slot_name = %s and active"
+    wait_until(lambda: database.value(active, [slot]), "the slot is made")
+    wait_until(lambda: "127.0.0.1:1" in relay.status()["reason"], "the reason names the broker")
+    ids = [shop.publish() for _ in range(10)]
+    assert relay.stop() == 0
+    with relay:
+        arriving.await_ids(ids)
+
+
+def test_a_dead_letter_topic_that_cannot_take_the_largest_row_stops_the_run_with_the_command(
+        tmp_path, database, slot):
+    topic = create_topic(unique_name("narrow"))
+    create_topic(topic + ".dead-letter", max_message_bytes=100_000)
+    code, log = the_end_of(relay_of(tmp_path, database, topic, slot))
+    assert code == 1
+    assert f"{topic}.dead-letter" in log and "100000" in log
+    assert "kafka-configs.sh" in log and "max.message.bytes=" in log
+    delete_topic(topic + ".dead-letter")
+    delete_topic(topic)
+
+
 def test_a_new_slot_waits_for_open_writers_and_says_for_whom(tmp_path, shop, database, topic, slot):
     relay = relay_of(tmp_path, database, topic, slot)
     with shop.transaction() as cursor:

@@ -54,7 +54,7 @@ class Relay:
     def __init__(self, folder, database_url, topic=None, aggregate_type="order",
                  on_failure="dead-letter", pipeline="orders", slot=None, properties="",
                  bootstrap=None, binary=None, config=None, environ=None, admin_port=None,
-                 own_session=False):
+                 own_session=False, options=()):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.admin_port = admin_port or free_port()
@@ -65,6 +65,7 @@ class Relay:
         self.process = None
         self._binary = binary or environment.outbox_bin()
         self._own_session = own_session
+        self._options = list(options)
         self._environ = {**os.environ, "DATABASE_URL": database_url,
                          "KAFKA_BOOTSTRAP": bootstrap or environment.kafka_bootstrap(),
                          **(environ or {})}
@@ -93,7 +94,7 @@ class Relay:
         guard = ["setpriv", "--pdeathsig", "TERM"] if self._own_session else []
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [*guard, self._binary, "run", "--config", self.config_file],
+                [*guard, self._binary, "run", "--config", self.config_file, *self._options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**self._environ, **environ}, start_new_session=self._own_session)
 
