@@ -10,6 +10,7 @@ from config_text import route
 from logins import login
 from postbox import Postbox
 from service.port import free_port
+from server_side import change_saved, drop_slots, publications, saved
 from shop import Shop
 from stage import Stage
 from support.database import Database, with_database
@@ -33,23 +34,6 @@ def slot(database):
     name = unique_name("slot").replace(".", "_")
     yield name
     drop_slots(database, name)
-
-
-def drop_slots(database, name):
-    database.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots"
-                     " where starts_with(slot_name, %s) and not active", [name])
-
-
-def saved(database, slot, column="end_lsn"):
-    return database.value(f"select {column} from outbox.progress where pipeline = %s", [slot])
-
-
-def change_saved(database, slot, change):
-    database.execute(f"update outbox.progress set {change} where pipeline = %s", [slot])
-
-
-def publications(database, slot):
-    return database.value("select count(*) from pg_publication where pubname = %s", [slot])
 
 
 @pytest.fixture(scope="module")
