@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "relay/app/admin/client.h"
+#include "relay/app/admin/server.h"
 #include "relay/app/cli/commands.h"
 #include "tests/unit/app/config_fixture.h"
 
@@ -143,8 +144,15 @@ TEST_F(ProgramTest, StatusOfARelayThatDoesNotRunIsExit5WithTheRemedy) {
   EXPECT_NE(done.error.find("Is it running? Start it with: outbox run"), std::string::npos);
 }
 
+/// A port that was free a moment ago.
+uint16_t free_port() {
+  const auto server =
+      AdminServer::start({"127.0.0.1", 0}, [](const HttpRequest&) { return HttpResponse{}; });
+  return (*server)->port();
+}
+
 TEST_F(ProgramTest, RunServesThePagesAndReloadsWhileItRuns) {
-  write(kMinimal + "[admin]\nlisten = \"127.0.0.1:39187\"\n");
+  write(kMinimal + "[admin]\nlisten = \"127.0.0.1:" + std::to_string(free_port()) + "\"\n");
   Wired wired;
   wired.run = [&](const RunInputs& inputs) {
     EXPECT_EQ(inputs.board.read().size(), 1u);
