@@ -149,7 +149,7 @@ std::optional<Cause> Router::refusal(const Event& event, const Destination& dest
   }
   const size_t bytes = event.bytes() + destination.record_overhead_bytes;
   if (destination.record_bytes_max != 0 && bytes > destination.record_bytes_max) {
-    return Cause{"MSG_SIZE_TOO_LARGE", "the record weighs up to " + std::to_string(bytes) +
+    return Cause{"MSG_SIZE_TOO_LARGE", "the record weighs at least " + std::to_string(bytes) +
                                            " bytes, topic \"" + destination.name + "\" takes " +
                                            std::to_string(destination.record_bytes_max) +
                                            " (max.message.bytes)"};
