@@ -242,6 +242,10 @@ Result<void> ProgressStore::on_heartbeat(const Rows& rows) {
   facts_ = heartbeat->facts;
   facts_.read_at = asked_at_;
   shared_->lease.seen_from_outside(heartbeat->slot_active_pid, asked_at_);
+  auto alarm = judge_slot_wal(facts_.wal_status, facts_.safe_wal_bytes, options_);
+  const bool low = alarm.has_value();
+  if (low && !slot_wal_was_low_) shared_->add_notice(std::move(*alarm));
+  slot_wal_was_low_ = low;
   return check_publication(heartbeat->publication);
 }
 

@@ -91,6 +91,7 @@ class ProgressStore final : public core::Checkpoint {
   std::optional<Save> saving_;
   uint64_t saves_ = 0;
   SourceFacts facts_;
+  bool slot_wal_was_low_ = false;
   std::optional<PublicationMark> publication_;
 
   Background<core::Result<ConnectionHandle>> worker_;

@@ -28,7 +28,6 @@ constexpr core::Duration kSilenceMaxLast = seconds(600);
 // for us, a huge transaction of other tables for example.
 constexpr core::Duration kSeenLately = seconds(5);
 constexpr core::Duration kCloseTimeout = seconds(1);
-constexpr size_t kNoticesMax = 32;
 constexpr int kReadsOfOneRecord = 2;
 
 bool readable(int fd) {
@@ -109,9 +108,7 @@ void WalSource::begin_streaming(Session session, core::Now now) {
     shared_->identity = session.identity;
   }
   if (suspect_ != 0) reader_.clear_suspect(std::exchange(suspect_, 0));
-  for (Finding& notice : session.notices) {
-    if (notices_.size() < kNoticesMax) notices_.push_back(std::move(notice));
-  }
+  for (Finding& notice : session.notices) shared_->add_notice(std::move(notice));
   reader_.begin_session();
   connection_ = std::move(session.replication);
   encrypted_ = PQsslInUse(connection_.get()) != 0;
@@ -221,12 +218,11 @@ void WalSource::note_truncates() {
   const uint64_t truncates = reader_.counters().truncates;
   if (truncates == truncates_told_) return;
   truncates_told_ = truncates;
-  notices_.push_back({Severity::warning, "OUTBOX_TRUNCATED",
-                      "table " + options_.table.text() +
-                          " was truncated: what was delivered stays delivered, but its rows can no "
-                          "longer be compared or delivered again",
-                      ""});
-  if (notices_.size() > kNoticesMax) notices_.erase(notices_.begin());
+  shared_->add_notice({Severity::warning, "OUTBOX_TRUNCATED",
+                       "table " + options_.table.text() +
+                           " was truncated: what was delivered stays delivered, but its rows can "
+                           "no longer be compared or delivered again",
+                       ""});
 }
 
 // The server's last words, if it had any.
@@ -330,7 +326,7 @@ Health WalSource::health() const {
   return {HealthState::starting, phase};
 }
 
-std::vector<Finding> WalSource::take_notices() { return std::exchange(notices_, {}); }
+std::vector<Finding> WalSource::take_notices() { return std::exchange(shared_->notices, {}); }
 
 void WalSource::close(core::Now now) {
   if (state_ == State::streaming) {

@@ -64,7 +64,8 @@ class WalSource final : public core::Source {
   uint64_t reconnects() const { return reconnects_; }
 
   /// What a person should read in the log once: the slot that was made and how many rows are older,
-  /// warnings about the server, a TRUNCATE of the outbox. Emptied by the call.
+  /// warnings about the server, a TRUNCATE of the outbox, a slot that is about to be lost. Emptied
+  /// by the call.
   std::vector<Finding> take_notices();
 
   /// Says goodbye: sends the last confirmed LSN and waits, a second at most, until the server has
@@ -111,7 +112,6 @@ class WalSource final : public core::Source {
   std::optional<core::Progress> resumed_;
   uint32_t suspect_ = 0;
   uint64_t reconnects_ = 0;
-  std::vector<Finding> notices_;
   uint64_t truncates_told_ = 0;
 
   // While streaming.

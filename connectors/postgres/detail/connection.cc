@@ -23,6 +23,8 @@ constexpr const char* kSqlSession =
     " set_config('statement_timeout', '10s', false),"
     " set_config('lock_timeout', '5s', false),"
     " set_config('idle_in_transaction_session_timeout', '30s', false),"
+    // A login may be made read-only by default; progress is written all the same.
+    " set_config('default_transaction_read_only', 'off', false),"
     // Progress must outlive a crash of the server before the slot is confirmed (invariant 6).
     " set_config('synchronous_commit', case current_setting('synchronous_commit')"
     "   when 'off' then 'local' else current_setting('synchronous_commit') end, false)";

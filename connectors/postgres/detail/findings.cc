@@ -49,6 +49,11 @@ void judge_settings(const ServerFacts& facts, Findings& findings) {
                  "wal_level is " + facts.wal_level + ", logical decoding needs logical",
                  "alter system set wal_level = 'logical'; -- then restart the server");
   }
+  if (facts.walsenders_free <= 0) {
+    findings.add(Severity::warning, "NO_FREE_WALSENDER",
+                 "all max_wal_senders connections are in use: a relay could not connect now",
+                 "alter system set max_wal_senders = 20; -- then restart the server");
+  }
   if (facts.max_slot_wal_keep_mb < 0) {
     findings.add(Severity::note, "SLOT_WAL_UNLIMITED",
                  "max_slot_wal_keep_size is -1: while the relay is away, WAL piles up until the "
@@ -250,15 +255,23 @@ std::vector<Finding> judge_slot(const ServerFacts& facts, const PostgresOptions&
                  "select pg_drop_replication_slot(" + quote_literal(options.slot) +
                      "); -- the events are still in " + options.table.text() +
                      " after the progress in outbox.progress");
-  } else if (slot.wal_status == "unreserved" ||
-             (slot.safe_wal_bytes && *slot.safe_wal_bytes < kSafeWalBytesLow)) {
-    findings.add(Severity::warning, "SLOT_WAL_LOW",
-                 name + " is lost after " + megabytes(slot.safe_wal_bytes.value_or(0)) +
-                     " more WAL (wal_status " + slot.wal_status + ")",
-                 "Let the relay catch up, or: alter system set max_slot_wal_keep_size = '50GB'; "
-                 "select pg_reload_conf();");
+  } else {
+    findings.add(judge_slot_wal(slot.wal_status, slot.safe_wal_bytes, options));
   }
   return findings.take();
+}
+
+std::optional<Finding> judge_slot_wal(const std::string& wal_status,
+                                      std::optional<int64_t> safe_wal_bytes,
+                                      const PostgresOptions& options) {
+  const bool low = safe_wal_bytes && *safe_wal_bytes < kSafeWalBytesLow;
+  if (wal_status != "unreserved" && !low) return std::nullopt;
+  return Finding{Severity::warning, "SLOT_WAL_LOW",
+                 "slot " + options.slot + " is lost after " +
+                     megabytes(safe_wal_bytes.value_or(0)) + " more WAL (wal_status " + wal_status +
+                     ")",
+                 "Let the relay catch up, or: alter system set max_slot_wal_keep_size = '50GB'; "
+                 "select pg_reload_conf();"};
 }
 
 std::optional<Finding> judge_progress(const ProgressFacts& saved, const ServerIdentity& identity,

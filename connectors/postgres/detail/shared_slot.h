@@ -4,6 +4,7 @@
 // the other.
 
 #include <cstdint>
+#include <vector>
 
 #include "connectors/postgres/detail/findings.h"
 #include "connectors/postgres/detail/slot_lease.h"
@@ -25,6 +26,14 @@ struct SharedSlot {
 
   /// What was confirmed to the walsender so far; written by WalSource.
   core::Lsn confirmed;
+
+  /// For the log; WalSource gives them out. Bounded: the oldest make room.
+  std::vector<Finding> notices;
+  void add_notice(Finding notice) {
+    constexpr size_t kNoticesMax = 32;
+    if (notices.size() == kNoticesMax) notices.erase(notices.begin());
+    notices.push_back(std::move(notice));
+  }
 };
 
 }  // namespace outbox::postgres

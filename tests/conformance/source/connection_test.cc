@@ -1,5 +1,7 @@
 // Trouble with the connection: what is said, how soon it is tried again, and what is never said.
 
+#include <signal.h>
+
 #include "tests/conformance/source/source_test.h"
 
 namespace outbox::conformance {
@@ -110,9 +112,12 @@ TEST_F(ConnectionTest, BusyReadersNapAndQuietOnesDoNot) {
   ASSERT_TRUE(relay.run_until_events(1));
   core::Instant now = RelayEnd::now().instant;
   EXPECT_LE(relay.source().interest(now).not_before, now);
+  relay.credit = false;
   sql_.run(
       "insert into outbox.event (aggregate_type, event_type, payload)"
       " select 'order', 'e', '1' from generate_series(1, 100000) i");
+  relay.run_for(seconds(2));  // what fills the sockets meanwhile comes in one go
+  relay.credit = true;
   bool napped = false;
   ASSERT_TRUE(relay.run_until([&] {
     now = RelayEnd::now().instant;
@@ -120,6 +125,24 @@ TEST_F(ConnectionTest, BusyReadersNapAndQuietOnesDoNot) {
     return relay.source().counters().events == 100'001;
   }));
   EXPECT_TRUE(napped);
+}
+
+TEST_F(ConnectionTest, AWalsenderThatFallsSilentIsGivenUpAndTheStreamHeals) {
+  RecordProperty("fault_row", "8");
+  RelayEnd relay(database_, [](auto& options) { options.heartbeat_interval = seconds(0); });
+  ASSERT_TRUE(relay.connect());
+  const int pid =
+      std::stoi(sql_.value("select active_pid from pg_replication_slots where slot_name = '" +
+                           relay.options().slot + "'"));
+  ASSERT_EQ(kill(pid, SIGSTOP), 0) << "the test stops a process of the server it is given";
+  const core::Instant stopped = RelayEnd::now().instant;
+  EXPECT_TRUE(relay.run_until([&] { return !relay.streaming(); }));
+  EXPECT_GE(RelayEnd::now().instant - stopped, seconds(9));
+  EXPECT_LT(RelayEnd::now().instant - stopped, seconds(13));
+  EXPECT_FALSE(relay.source().lease().holds_at(RelayEnd::now().instant));
+  ASSERT_EQ(kill(pid, SIGCONT), 0);
+  sql_.run(publish("after"));
+  EXPECT_TRUE(relay.run_until_events(1)) << relay.reason();
 }
 
 }  // namespace

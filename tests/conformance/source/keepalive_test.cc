@@ -64,7 +64,7 @@ TEST_F(KeepaliveTest, ASlowReaderInsideALargeTransactionSeesNoBoundaryInsideIt) 
 TEST_F(KeepaliveTest, WithoutCreditForLongerThanWalSenderTimeoutTheConnectionLives) {
   RecordProperty("fault_row", "11");
   RelayEnd relay(database_,
-                 [](auto& options) { options.url += " options='-c wal_sender_timeout=3s'"; });
+                 [](auto& options) { options.url += " options='-c wal_sender_timeout=6s'"; });
   relay.settle_all();
   ASSERT_TRUE(relay.connect());
   const std::string pid =
@@ -75,9 +75,9 @@ TEST_F(KeepaliveTest, WithoutCreditForLongerThanWalSenderTimeoutTheConnectionLiv
   sql_.run(
       "insert into outbox.event (aggregate_type, event_type, payload)"
       " select 'order', 'e', to_jsonb(repeat(md5(i::text), 100)) from generate_series(1, 10000) i");
-  relay.run_for(seconds(8));
+  relay.run_for(seconds(13));
   EXPECT_TRUE(relay.streaming()) << relay.reason();
-  EXPECT_EQ(relay.events().size(), 0u);
+  EXPECT_EQ(relay.event_count(), 0u);
   EXPECT_EQ(sql_.value("select active_pid from pg_replication_slots where slot_name = '" +
                        relay.options().slot + "'"),
             pid);

@@ -72,13 +72,17 @@ void RelayEnd::step() {
 }
 
 void RelayEnd::take_items() {
-  for (const core::Item& item : batch_) items_.push_back(seen(item));
+  for (const core::Item& item : batch_) {
+    items_.push_back(seen(item));
+    if (item.kind == core::ItemKind::event) ++event_count_;
+  }
   batch_.clear();
   for (auto& notice : ends_.source->take_notices()) notices_.push_back(std::move(notice));
 }
 
 void RelayEnd::settle_more() {
-  for (const Seen& item : items_) {
+  for (; items_settled_ < items_.size(); ++items_settled_) {
+    const Seen& item = items_[items_settled_];
     core::Position& mark = item.kind == core::ItemKind::event ? wanted_.settled : wanted_.boundary;
     mark = std::max(mark, item.position);
   }
@@ -138,7 +142,7 @@ bool RelayEnd::connect() {
 }
 
 bool RelayEnd::run_until_events(size_t count) {
-  return run_until([&] { return events().size() >= count; });
+  return run_until([&] { return event_count_ >= count; });
 }
 
 std::vector<Seen> RelayEnd::events() const {

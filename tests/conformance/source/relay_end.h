@@ -39,7 +39,7 @@ class RelayEnd {
   /// Steps until `done` or the time is over; says which. Stops at once when a seam returned an
   /// Error, which error() then holds.
   bool run_until(const std::function<bool()>& done,
-                 core::Duration limit = std::chrono::seconds(20));
+                 core::Duration limit = std::chrono::seconds(60));
   void run_for(core::Duration time);
 
   /// Runs until the source streams.
@@ -59,6 +59,7 @@ class RelayEnd {
 
   std::vector<std::string> types() const;  // event_type of every event, in order
   std::vector<Seen> events() const;
+  size_t event_count() const { return event_count_; }
   std::vector<Seen> boundaries() const;
   const std::vector<Seen>& items() const { return items_; }
 
@@ -91,6 +92,8 @@ class RelayEnd {
   postgres::PostgresPipeline ends_;
   core::Batch batch_;
   std::vector<Seen> items_;
+  size_t event_count_ = 0;
+  size_t items_settled_ = 0;
   std::vector<postgres::Finding> notices_;
   std::optional<core::Error> error_;
 

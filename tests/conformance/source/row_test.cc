@@ -97,8 +97,8 @@ TEST_F(RowTest, AMessageOfSeveralCreditsOvershootsByOneRowAtMost) {
   size_t most = 0;
   size_t before = 0;
   ASSERT_TRUE(relay.run_until([&] {
-    most = std::max(most, relay.events().size() - before);
-    before = relay.events().size();
+    most = std::max(most, relay.event_count() - before);
+    before = relay.event_count();
     return before == 50;
   }));
   EXPECT_LE(most, 2u);

@@ -93,6 +93,9 @@ TEST(FindingsTest, WhatOnlyAPersonCanWeighIsAWarningOrANote) {
   facts.may_replicate = false;
   expect(facts, "ROLE_REPLICATION", Severity::warning, "alter role \"relay\" replication");
   facts = good_server();
+  facts.walsenders_free = 0;
+  expect(facts, "NO_FREE_WALSENDER", Severity::warning, "max_wal_senders");
+  facts = good_server();
   facts.max_slot_wal_keep_mb = -1;
   expect(facts, "SLOT_WAL_UNLIMITED", Severity::note, "max_slot_wal_keep_size");
   facts = good_server();
