@@ -9,6 +9,10 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, Ne
 
 from . import environment
 
+# What a reader sees while brokers come and go, and right after a topic was made.
+_PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError.UNKNOWN_TOPIC_OR_PART,
+            KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
+
 
 @dataclass(frozen=True)
 class Record:
@@ -99,7 +103,7 @@ class TopicReader:
                 self._at_end.discard(message.partition())
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._at_end.add(message.partition())
-            elif not error.retriable() and error.code() != KafkaError._ALL_BROKERS_DOWN:
+            elif not error.retriable() and error.code() not in _PASSING:
                 raise KafkaException(error)
         return records
 
