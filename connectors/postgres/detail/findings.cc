@@ -9,6 +9,7 @@ namespace {
 
 constexpr int kOldestVersion = 140000;
 constexpr int kNewestVersion = 189999;
+constexpr int kMorePlaces = 10;
 constexpr int64_t kSafeWalBytesLow = int64_t{1} << 30;
 
 class Findings {
@@ -49,10 +50,12 @@ void judge_settings(const ServerFacts& facts, Findings& findings) {
                  "wal_level is " + facts.wal_level + ", logical decoding needs logical",
                  "alter system set wal_level = 'logical'; -- then restart the server");
   }
-  if (facts.walsenders_free <= 0) {
+  if (facts.walsenders.full()) {
     findings.add(Severity::warning, "NO_FREE_WALSENDER",
                  "all max_wal_senders connections are in use: a relay could not connect now",
-                 "alter system set max_wal_senders = 20; -- then restart the server");
+                 "alter system set max_wal_senders = " +
+                     std::to_string(facts.walsenders.most + kMorePlaces) +
+                     "; -- then restart the server");
   }
   if (facts.max_slot_wal_keep_mb < 0) {
     findings.add(Severity::note, "SLOT_WAL_UNLIMITED",
@@ -234,9 +237,11 @@ std::vector<Finding> judge_slot(const ServerFacts& facts, const PostgresOptions&
   Findings findings;
   const std::string name = "slot " + options.slot;
   if (!facts.slot) {
-    if (facts.slots_free <= 0) {
+    if (facts.slots.full()) {
       findings.add(Severity::error, "NO_FREE_SLOT", "all replication slots are in use",
-                   "alter system set max_replication_slots = 20; -- then restart the server");
+                   "alter system set max_replication_slots = " +
+                       std::to_string(facts.slots.most + kMorePlaces) +
+                       "; -- then restart the server");
     }
     return findings.take();
   }

@@ -33,10 +33,10 @@ select pg_catalog.current_setting('server_version_num') as version,
                where c.v = 'synchronous_commit=off') as others_commit_asynchronously,
        (select setting from pg_catalog.pg_settings where name = 'max_slot_wal_keep_size')
          as max_slot_wal_keep_mb,
-       pg_catalog.current_setting('max_replication_slots')::int
-         - (select pg_catalog.count(*) from pg_catalog.pg_replication_slots) as slots_free,
-       pg_catalog.current_setting('max_wal_senders')::int
-         - (select pg_catalog.count(*) from pg_catalog.pg_stat_replication) as walsenders_free,
+       pg_catalog.current_setting('max_replication_slots') as slots_max,
+       (select pg_catalog.count(*) from pg_catalog.pg_replication_slots) as slots_used,
+       pg_catalog.current_setting('max_wal_senders') as walsenders_max,
+       (select pg_catalog.count(*) from pg_catalog.pg_stat_replication) as walsenders_used,
        exists (select from pg_catalog.pg_proc f
                join pg_catalog.pg_namespace n on n.oid = f.pronamespace
                where n.nspname = 'outbox' and f.proname = 'create_publication')
@@ -114,8 +114,9 @@ void fill_server(const Rows& rows, ServerFacts& facts) {
   facts.synchronous_commit = rows.value("synchronous_commit");
   facts.others_commit_asynchronously = rows.truth("others_commit_asynchronously");
   facts.max_slot_wal_keep_mb = number<int64_t>(rows.value("max_slot_wal_keep_mb"));
-  facts.slots_free = number<int>(rows.value("slots_free"));
-  facts.walsenders_free = number<int>(rows.value("walsenders_free"));
+  facts.slots = {number<int>(rows.value("slots_used")), number<int>(rows.value("slots_max"))};
+  facts.walsenders = {number<int>(rows.value("walsenders_used")),
+                      number<int>(rows.value("walsenders_max"))};
   facts.has_outbox_schema = rows.truth("has_outbox_schema");
   if (rows.truth("has_progress")) {
     facts.progress_table =

@@ -69,6 +69,13 @@ struct ProgressFacts {
 
 enum class ProgressTable : uint8_t { usable, missing, denied };
 
+/// Places of which the server has a fixed number.
+struct Places {
+  int used = 0;
+  int most = 0;
+  bool full() const { return used >= most; }
+};
+
 struct ServerFacts {
   int version = 0;  // 150018 is 15.18
   bool in_recovery = false;
@@ -81,8 +88,8 @@ struct ServerFacts {
   std::string synchronous_commit;             // what a session of this role starts with
   bool others_commit_asynchronously = false;  // set for some role or database
   int64_t max_slot_wal_keep_mb = -1;          // -1: unlimited
-  int slots_free = 0;
-  int walsenders_free = 0;
+  Places slots;
+  Places walsenders;
   bool has_outbox_schema = false;  // outbox.create_publication exists
   ProgressTable progress_table = ProgressTable::missing;
 

@@ -26,8 +26,8 @@ ServerFacts good_server() {
   facts.wal_level = "logical";
   facts.synchronous_commit = "on";
   facts.max_slot_wal_keep_mb = 50'000;
-  facts.slots_free = 5;
-  facts.walsenders_free = 5;
+  facts.slots = {5, 10};
+  facts.walsenders = {5, 10};
   facts.progress_table = ProgressTable::usable;
   facts.table = TableFacts{.oid = 16400,
                            .partitioned = true,
@@ -93,8 +93,8 @@ TEST(FindingsTest, WhatOnlyAPersonCanWeighIsAWarningOrANote) {
   facts.may_replicate = false;
   expect(facts, "ROLE_REPLICATION", Severity::warning, "alter role \"relay\" replication");
   facts = good_server();
-  facts.walsenders_free = 0;
-  expect(facts, "NO_FREE_WALSENDER", Severity::warning, "max_wal_senders");
+  facts.walsenders.used = 10;
+  expect(facts, "NO_FREE_WALSENDER", Severity::warning, "max_wal_senders = 20;");
   facts = good_server();
   facts.max_slot_wal_keep_mb = -1;
   expect(facts, "SLOT_WAL_UNLIMITED", Severity::note, "max_slot_wal_keep_size");
@@ -181,8 +181,8 @@ TEST(FindingsTest, ASlotThatIsLostOrForeignOrNearlyLostIsSaid) {
   expect(facts, "SLOT_WAL_LOW", Severity::warning, "max_slot_wal_keep_size");
   facts = good_server();
   facts.slot.reset();
-  facts.slots_free = 0;
-  expect(facts, "NO_FREE_SLOT", Severity::error, "max_replication_slots");
+  facts.slots.used = 10;
+  expect(facts, "NO_FREE_SLOT", Severity::error, "max_replication_slots = 20;");
 }
 
 class ProgressTest : public testing::Test {
