@@ -28,7 +28,7 @@ add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-s
 if(OUTBOX_SANITIZE)
   # GCC's own manual warns that this warning guesses wrong under a sanitizer (here: in <regex>).
   add_compile_options("-fsanitize=${OUTBOX_SANITIZE}" -fno-sanitize-recover=all
-                      -Wno-maybe-uninitialized)
+                      $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   add_link_options("-fsanitize=${OUTBOX_SANITIZE}")
 elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   add_compile_options(-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fcf-protection)
