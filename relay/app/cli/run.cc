@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <mutex>
@@ -80,6 +81,8 @@ ExitCode run_command(const CommandLine& line, const Wired& wired, const Terminal
 
   // Client libraries write to sockets that the other side may have closed.
   signal(SIGPIPE, SIG_IGN);
+  // Where a machine gives everyone huge pages, memory would grow by 2 MB at a time (invariant 7).
+  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   Log log(line.log);
   SnapshotBoard board(names_of(config->pipelines), std::chrono::steady_clock::now());
   const ListenAddress& listen = config->admin.listen;
