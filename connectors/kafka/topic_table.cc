@@ -115,6 +115,7 @@ void TopicTable::probe() {
     options_.watch->look_again(topic.destination.name);
     return;
   }
+  options_.watch->look_at_cluster();
 }
 
 std::optional<size_t> TopicTable::smallest_record_bytes_max() const {

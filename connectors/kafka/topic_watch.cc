@@ -75,6 +75,14 @@ void TopicWatch::look_again(const std::string& topic) {
   changed_.notify_all();
 }
 
+void TopicWatch::look_at_cluster() {
+  {
+    const std::lock_guard lock(mutex_);
+    cluster_wanted_ = true;
+  }
+  changed_.notify_all();
+}
+
 std::optional<Instant> TopicWatch::answered_at() const {
   const int64_t ticks = answered_at_;
   if (ticks == 0) return std::nullopt;
@@ -95,13 +103,23 @@ std::map<std::string, TopicWatch::Entry>::iterator TopicWatch::earliest() {
 void TopicWatch::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
+    if (std::exchange(cluster_wanted_, false)) {
+      lock.unlock();
+      const bool answers = cluster_answers();
+      const Instant now = steady_clock::now();
+      lock.lock();
+      note_reachable(answers, now);
+      continue;
+    }
     const auto next = earliest();
     if (next == topics_.end()) {
-      changed_.wait(lock, stop, [this] { return !topics_.empty(); });
+      changed_.wait(lock, stop, [this] { return cluster_wanted_ || !topics_.empty(); });
       continue;
     }
     if (const Instant due = next->second.ask_at; due > steady_clock::now()) {
-      changed_.wait_until(lock, stop, due, [this, due] { return earliest()->second.ask_at < due; });
+      changed_.wait_until(lock, stop, due, [this, due] {
+        return cluster_wanted_ || earliest()->second.ask_at < due;
+      });
       continue;
     }
     const std::string topic = next->first;
@@ -150,6 +168,13 @@ TopicFacts TopicWatch::ask(const std::string& topic, const std::optional<MakeTop
   }
   not_let_in_ = admin_->not_let_in();
   return facts;
+}
+
+bool TopicWatch::cluster_answers() {
+  if (!ready_admin()) return false;
+  const bool answers = admin_->cluster(kPatience).ok();
+  not_let_in_ = admin_->not_let_in();
+  return answers;
 }
 
 bool TopicWatch::make_topic(TopicFacts& facts, const MakeTopic& make) {

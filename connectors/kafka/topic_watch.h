@@ -64,6 +64,9 @@ class TopicWatch {
   /// Asks about a watched topic again, soon.
   void look_again(const std::string& topic);
 
+  /// Asks the cluster whether it answers, soon: for a sink that has no topic yet.
+  void look_at_cluster();
+
   /// When the cluster last answered anything.
   std::optional<core::Instant> answered_at() const;
 
@@ -86,6 +89,7 @@ class TopicWatch {
   void run(const std::stop_token& stop);
   std::map<std::string, Entry>::iterator earliest();
   TopicFacts ask(const std::string& topic, const std::optional<MakeTopic>& make);
+  bool cluster_answers();
   bool make_topic(TopicFacts& facts, const MakeTopic& make);
   void file(Entry& entry, TopicFacts facts, core::Instant now);
   void note_reachable(bool reachable, core::Instant now);
@@ -96,6 +100,7 @@ class TopicWatch {
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::map<std::string, Entry> topics_;  // guarded by mutex_
+  bool cluster_wanted_ = false;          // guarded by mutex_
   std::string trouble_;                  // guarded by mutex_
   std::atomic<int64_t> answered_at_ = 0;
   std::atomic<bool> not_let_in_ = false;
