@@ -65,6 +65,7 @@ Admission FakeSink::submit(const Delivery& delivery, core::Now) {
   const Admission admission = admission_of(delivery);
   if (admission == Admission::admitted) outside_.push_back(delivery);
   if (witness_ != nullptr) witness_->submitted(delivery, admission);
+  if (admission == Admission::wait && frees_while_answering_) free_key(key_of(delivery));
   return admission;
 }
 

@@ -52,6 +52,8 @@ class FakeSink : public core::Sink {
   /// Events of this key are answered `wait` until free_key().
   void hold_key(const std::string& key) { held_keys_.insert(key); }
   void free_key(const std::string& key);
+  /// Frees each key right behind the `wait` that it is answered, still inside that submit.
+  void free_keys_while_answering() { frees_while_answering_ = true; }
 
   // -- what became of deliveries that are outside
   void acknowledge(core::Ticket ticket);
@@ -110,6 +112,7 @@ class FakeSink : public core::Sink {
   uint64_t generation_ = 1;
   uint64_t polled_generation_ = 1;
   uint64_t submit_calls_ = 0;
+  bool frees_while_answering_ = false;
   bool corked_ = false;
   bool fenced_ = false;
 };

@@ -62,6 +62,15 @@ TEST_F(PipelineOrderTest, ALaterEventOfAWaitingKeyNeverOvertakesIt) {
   run();
 }
 
+// What ended the wait may come to light while the answer is given: the lane must not sleep on.
+TEST_F(PipelineOrderTest, AWaitThatEndsWhileItIsAnsweredIsNotMissed) {
+  sink().hold_key("slow");
+  sink().free_keys_while_answering();
+  commit(100, {event(1, "slow"), event(2, "slow")});
+  run();
+  EXPECT_EQ(landed(), (Numbers{1, 2}));
+}
+
 TEST_F(PipelineOrderTest, AFullSinkDoesNotForgetTheLanesItDidNotReach) {
   sink().cork();
   for (const char* key : {"a", "b", "c"}) sink().hold_key(key);
