@@ -12,8 +12,9 @@ from . import usage
 
 
 def build(settings):
-    """The release build; OUTBOX_BIN names another relay. The probe is always built here."""
-    targets = ["bench_latency"]
+    """The release build; OUTBOX_BIN names another relay. The programs of our own are always built
+    here."""
+    targets = ["bench_latency", "bench_bare"]
     if settings.with_relay and not os.environ.get("OUTBOX_BIN"):
         targets.append("outbox")
         os.environ["OUTBOX_BIN"] = str(CHECKOUT / "build" / "release" / "outbox")
@@ -24,8 +25,8 @@ def build(settings):
             raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
 
 
-def probe_program():
-    return Path(CHECKOUT / "build" / "release" / "tests" / "bench_latency")
+def program(name):
+    return Path(CHECKOUT / "build" / "release" / "tests" / name)
 
 
 class OurRelay:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from .our_relay import probe_program
+from .our_relay import program
 
 
 def floor(stage, topic, rate, settings):
@@ -18,7 +18,7 @@ def commits(stage, database, topic, rate, settings):
 
 
 def _run(stage, topic, rate, settings, mode, database_url):
-    command = [probe_program(), mode, "--topic", topic, "--rate", str(rate),
+    command = [program("bench_latency"), mode, "--topic", topic, "--rate", str(rate),
                "--seconds", str(settings.seconds),
                "--warmup", str(settings.warmup_seconds)]
     environ = {**os.environ, "KAFKA_BOOTSTRAP": stage.bootstrap, "DATABASE_URL": database_url or ""}

@@ -8,6 +8,7 @@ import statistics
 from contextlib import ExitStack
 
 from . import backlog, ceiling, debezium, drain
+from .bare import Bare
 from .our_relay import OurRelay
 from .report import Figure, ratio
 from .tell import tell
@@ -38,10 +39,12 @@ def measure(stage, settings):
         peek_slot = f"{database.name}_peek"
         _make_slot(database, peek_slot)
         rounds = [_prepare(stage, database, settings, number, exits)
-                  for number in range(settings.rounds)]
+                  for number in range(settings.warmup_rounds + settings.rounds)]
         end_lsn = backlog.write(database, settings)
         results = {}
-        for number, (recv_slot, contenders) in enumerate(rounds):
+        for number, (recv_slot, contenders) in enumerate(rounds, 1 - settings.warmup_rounds):
+            if number == 1:
+                results.clear()
             _add(results, "decode", ceiling.decode_rate(database, peek_slot, _PUBLICATION,
                                                         settings.rows))
             _add(results, "recvlogical", ceiling.recvlogical_rate(
@@ -51,7 +54,7 @@ def measure(stage, settings):
                 _add(results, contender.relay.name, rate)
                 _add(results, f"{contender.relay.name} MB", peak_mb)
                 _add(results, f"{contender.relay.name} CPU s", cpu_s)
-            tell(f"wal-drain, round {number + 1} of {settings.rounds}: "
+            tell(f"wal-drain, round {number} of {settings.rounds}: "
                  + ", ".join(f"{name} {values[-1]:,.0f}" for name, values in results.items()))
     return [_figure(results)]
 
@@ -64,6 +67,8 @@ def _prepare(stage, database, settings, number, exits):
     if settings.with_relay:
         topic = exits.enter_context(drain.topic(stage, "bench.relay", settings.partitions))
         contenders.append(_Contender(OurRelay(stage, database, topic, number), topic))
+        topic = exits.enter_context(drain.topic(stage, "bench.bare", settings.partitions))
+        contenders.append(_Contender(Bare(stage, database, topic, number, _PUBLICATION), topic))
     if settings.with_debezium:
         topic = exits.enter_context(drain.topic(stage, "bench.debezium", settings.partitions))
         contenders.append(_Contender(debezium.Debezium(stage, database, topic, number, _PUBLICATION,
@@ -99,4 +104,5 @@ def _figure(results):
             "resident MB": (rss_mb, "<=", 48),
             "CPU s a million": (median["relay CPU s"], "<=", 2.5)},
         details={"pg_recvlogical": median["recvlogical"], "x pg_recvlogical": of_recvlogical,
+                 "x bare loop": ratio(ours, median.get("bare loop")),
                  **{f"rounds, {name}": values for name, values in results.items()}})
