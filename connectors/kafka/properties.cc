@@ -246,8 +246,8 @@ std::vector<PropertyFault> check_properties(const Properties& properties) {
 Result<ConfHandle> producer_conf(const ClientOptions& options, const ProducerSettings& settings) {
   ConfHandle conf(rd_kafka_conf_new());
   ConfWriter writer(conf.get());
-  // The client rounds any wait up to a millisecond, which would triple the latency of a quiet relay.
-  // Under load records gather by themselves while a batch is on its way.
+  // The client rounds any wait up to a millisecond, which would triple the latency of a quiet
+  // relay. Under load records gather by themselves while a batch is on its way.
   writer.set("linger.ms", "0");
   set_connection(writer, options, settings.reconnects);
   // A batch that outgrows the smallest topic is refused as a whole, so the user's size only shrinks

@@ -1,4 +1,4 @@
-"""The least loop that takes events from Postgres to Kafka: the two client libraries and nothing else."""
+"""The least loop from Postgres to Kafka: the two client libraries and nothing else."""
 
 import os
 import subprocess
