@@ -28,9 +28,10 @@ class KafkaSinkOnMock : public ::testing::Test {
     if (!world_) world_ = std::make_unique<SinkOnMock>(cluster_, properties, outside_bytes_max);
     return *world_;
   }
-  // The partition knows its producer; what comes next goes in whole batches.
+  // The partition knows its producer; what comes next goes in whole batches, since the client waits
+  // for company.
   void seed() {
-    world().add(1);
+    world({{"linger.ms", "100"}}).add(1);
     ASSERT_TRUE(world().settle());
   }
 
