@@ -89,7 +89,7 @@ def test_kafka_survives_kill_9_and_a_pause_with_its_records(tmp_path):
         services.start(only="kafka")
         bootstrap = services.env()["KAFKA_BOOTSTRAP"]
         name = create_topic(unique_name(), partitions=2, bootstrap=bootstrap)
-        producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
+        producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
         for number in range(100):
             producer.produce(name, value=b"%d" % number, key=b"k")
         assert producer.flush(30) == 0
