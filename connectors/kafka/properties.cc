@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "relay/core/assert.h"
+#include "relay/core/suggest.h"
 
 namespace outbox::kafka {
 namespace {
@@ -65,20 +66,6 @@ constexpr std::array<std::string_view, 7> kSecrets = {"sasl.password",
                                                       "sasl.oauthbearer.config",
                                                       "sasl.oauthbearer.client.secret"};
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 // The library's own table of properties, one a line: "name | C/P | range | ...".
 std::vector<std::string> known_names() {
   char* text = nullptr;
@@ -101,16 +88,8 @@ std::vector<std::string> known_names() {
 }
 
 std::string suggestion(std::string_view typed) {
-  std::string best;
-  size_t best_distance = std::min<size_t>(3, std::max<size_t>(1, typed.size() / 3)) + 1;
-  for (const std::string& name : known_names()) {
-    const size_t distance = edit_distance(typed, name);
-    if (distance < best_distance) {
-      best = name;
-      best_distance = distance;
-    }
-  }
-  return best.empty() ? "See librdkafka's CONFIGURATION.md" : "Did you mean \"" + best + "\"?";
+  const std::string meant = core::did_you_mean(typed, known_names());
+  return meant.empty() ? "See librdkafka's CONFIGURATION.md" : meant;
 }
 
 std::optional<PropertyFault> fault_of(const std::string& name, const std::string& value) {

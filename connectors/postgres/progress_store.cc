@@ -61,7 +61,7 @@ Result<ConnectionHandle> connect(const PostgresOptions& options, const Waiter& w
 ProgressStore::ProgressStore(PostgresOptions options, std::shared_ptr<SharedSlot> shared)
     : options_(std::move(options)),
       shared_(std::move(shared)),
-      backoff_(options_.jitter_seed + 1) {}
+      reconnect_delay_(options_.jitter_seed + 1) {}
 
 ProgressStore::~ProgressStore() = default;
 
@@ -121,7 +121,7 @@ Result<void> ProgressStore::failed(const Error& error, core::Now now) {
   if (trouble == Trouble::server_stopping && slot_was_held_) shared_->server_is_stopping = true;
   state_ = State::waiting;
   reason_ = core::to_string(error);
-  retry_at_ = now.instant + backoff_.after_failure(trouble);
+  retry_at_ = now.instant + reconnect_delay_.after_failure(trouble);
   return {};
 }
 
@@ -130,7 +130,7 @@ void ProgressStore::lose_connection(const std::string& why, core::Now now) {
   asked_ = Asked::nothing;
   state_ = State::waiting;
   reason_ = "lost the connection that saves progress: " + why + "; connecting again";
-  retry_at_ = now.instant + backoff_.after_loss(now.instant - connected_at_);
+  retry_at_ = now.instant + reconnect_delay_.after_loss(now.instant - connected_at_);
 }
 
 void ProgressStore::ask(core::Now now) {

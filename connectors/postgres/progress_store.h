@@ -18,9 +18,9 @@
 #include <optional>
 #include <string>
 
-#include "connectors/postgres/detail/backoff.h"
 #include "connectors/postgres/detail/connection.h"
 #include "connectors/postgres/detail/heartbeat.h"
+#include "connectors/postgres/detail/reconnect_delay.h"
 #include "connectors/postgres/detail/shared_slot.h"
 #include "connectors/postgres/options.h"
 #include "connectors/postgres/source_facts.h"
@@ -71,7 +71,7 @@ class ProgressStore final : public core::Checkpoint {
 
   PostgresOptions options_;
   std::shared_ptr<SharedSlot> shared_;
-  Backoff backoff_;
+  ReconnectDelay reconnect_delay_;
 
   State state_ = State::waiting;
   std::string reason_;

@@ -49,7 +49,7 @@ WalSource::WalSource(PostgresOptions options, core::ChunkPool& pool,
     : options_(std::move(options)),
       shared_(std::move(shared)),
       reader_(options_.table, options_.columns, pool),
-      backoff_(options_.jitter_seed) {}
+      reconnect_delay_(options_.jitter_seed) {}
 
 WalSource::~WalSource() = default;
 
@@ -93,7 +93,7 @@ Result<void> WalSource::connecting_failed(const Error& error, core::Now now) {
   }
   state_ = State::waiting;
   reason_ = core::to_string(error);
-  retry_at_ = now.instant + backoff_.after_failure(trouble_of(error.code));
+  retry_at_ = now.instant + reconnect_delay_.after_failure(trouble_of(error.code));
   return {};
 }
 
@@ -129,7 +129,7 @@ WalSource::Drained WalSource::lose_connection(const std::string& why, core::Now 
   shared_->lease.lost();
   state_ = State::waiting;
   reason_ = "lost the replication connection: " + why + "; connecting again";
-  retry_at_ = now.instant + backoff_.after_loss(now.instant - streaming_since_);
+  retry_at_ = now.instant + reconnect_delay_.after_loss(now.instant - streaming_since_);
   return Drained::connection_lost;
 }
 

@@ -26,8 +26,8 @@
 #include <string>
 #include <vector>
 
-#include "connectors/postgres/detail/backoff.h"
 #include "connectors/postgres/detail/nap.h"
+#include "connectors/postgres/detail/reconnect_delay.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/shared_slot.h"
 #include "connectors/postgres/detail/wal_reader.h"
@@ -100,7 +100,7 @@ class WalSource final : public core::Source {
   PostgresOptions options_;
   std::shared_ptr<SharedSlot> shared_;
   WalReader reader_;
-  Backoff backoff_;
+  ReconnectDelay reconnect_delay_;
   Nap nap_{Nap::kLengthTcp};
 
   State state_ = State::waiting;

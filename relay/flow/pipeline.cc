@@ -40,8 +40,8 @@ Pipeline::Pipeline(const PipelineOptions& options, core::Source& source, Router&
       sink_(sink),
       journal_(journal),
       checkpoint_(checkpoint),
-      retry_(Backoff(options.retry_first, options.retry_most, options.seed)),
-      journal_retry_(Backoff(options.retry_first, options.retry_most, options.seed + 1)) {
+      retry_(core::Backoff(options.retry_first, options.retry_most, options.seed)),
+      journal_retry_(core::Backoff(options.retry_first, options.retry_most, options.seed + 1)) {
   // Keys are kept one at a time outside only for one_per_key sinks, and no such sink is built yet.
   OUTBOX_ASSERT(sink.ordering() == core::Ordering::fail_stop);
   OUTBOX_ASSERT(journal.ordering() == core::Ordering::fail_stop);

@@ -7,14 +7,14 @@
 
 #include <string>
 
+#include "relay/core/backoff.h"
 #include "relay/core/clock.h"
-#include "relay/flow/backoff.h"
 
 namespace outbox::flow {
 
 class Retry {
  public:
-  explicit Retry(Backoff backoff) : backoff_(backoff) {}
+  explicit Retry(core::Backoff backoff) : backoff_(backoff) {}
 
   void failed(core::Instant now, std::string reason);
   void succeeded(core::Instant now);
@@ -26,7 +26,7 @@ class Retry {
   const std::string& reason() const { return reason_; }
 
  private:
-  Backoff backoff_;
+  core::Backoff backoff_;
   core::Instant until_{};
   std::string reason_;
 };

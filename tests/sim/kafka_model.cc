@@ -14,7 +14,7 @@ using core::Delivery;
 using core::DestinationState;
 using core::Outcome;
 
-bool chance(flow::Random& random, uint64_t percent) { return random.below(100) < percent; }
+bool chance(core::Random& random, uint64_t percent) { return random.below(100) < percent; }
 
 }  // namespace
 
@@ -108,7 +108,7 @@ bool KafkaModel::busy() const {
   });
 }
 
-void KafkaModel::act(flow::Random& random) {
+void KafkaModel::act(core::Random& random) {
   if (!unknown_.empty() && !chance(random, weather_.facts_late_chance)) return learn_facts();
   Partition& partition = partitions_[random.below(partitions_.size())];
   if (state_ == State::working) return work(partition, random);
@@ -119,7 +119,7 @@ void KafkaModel::act(flow::Random& random) {
   if (drained && outside_ == 0) rebuild();
 }
 
-void KafkaModel::work(Partition& partition, flow::Random& random) {
+void KafkaModel::work(Partition& partition, core::Random& random) {
   if (chance(random, weather_.failure_chance) && !partition.in_flight.empty()) {
     return fail(partition, random);
   }
@@ -131,7 +131,7 @@ void KafkaModel::work(Partition& partition, flow::Random& random) {
   }
 }
 
-void KafkaModel::send(Partition& partition, flow::Random& random) {
+void KafkaModel::send(Partition& partition, core::Random& random) {
   if (partition.queue.empty() || partition.in_flight.size() >= weather_.in_flight_max) return;
   const size_t most = std::min<size_t>(
       {1 + random.below(weather_.batch_max), partition.batch_limit, partition.queue.size()});
@@ -192,7 +192,7 @@ void KafkaModel::acknowledge(Partition& partition) {
 // The connection goes. What was sent landed up to some batch; nobody hears of it. Which of the
 // reports say so (retry) and which say that nothing was sent (returned) is up to the library, but a
 // batch that landed is never reported as returned.
-void KafkaModel::fail(Partition& partition, flow::Random& random) {
+void KafkaModel::fail(Partition& partition, core::Random& random) {
   state_ = State::fenced;
   ++coverage_.fences;
   const size_t landed = random.below(partition.in_flight.size() + 1);
@@ -219,7 +219,7 @@ void KafkaModel::fail(Partition& partition, flow::Random& random) {
 
 // Fenced: one partition at a time reports all it holds. Another partition's batch in flight may
 // still land and be acknowledged; what is queued is purged.
-void KafkaModel::drain(Partition& partition, flow::Random& random) {
+void KafkaModel::drain(Partition& partition, core::Random& random) {
   for (; !partition.in_flight.empty(); partition.in_flight.pop_front()) {
     Batch& batch = partition.in_flight.front();
     const bool clean =
@@ -250,7 +250,7 @@ void KafkaModel::calm_down() {
   weather_.facts_late_chance = 0;
 }
 
-void KafkaModel::die(flow::Random& random) {
+void KafkaModel::die(core::Random& random) {
   for (Partition& partition : partitions_) {
     if (partition.failed) continue;
     for (Batch& batch : partition.in_flight) {

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "relay/core/backoff.h"
 #include "relay/core/sink.h"
-#include "relay/flow/backoff.h"
 #include "tests/support/witness.h"
 
 namespace outbox::sim {
@@ -54,11 +54,11 @@ class KafkaModel : public core::Sink {
              KafkaCoverage& coverage);
 
   /// One thing happens on the broker's side, if there is anything to do.
-  void act(flow::Random& random);
+  void act(core::Random& random);
   /// From now on nothing fails any more.
   void calm_down();
   /// The process dies: of what was sent and not yet served, a part may still land.
-  void die(flow::Random& random);
+  void die(core::Random& random);
 
   /// act() has something to do.
   bool busy() const;
@@ -93,13 +93,13 @@ class KafkaModel : public core::Sink {
   Partition& partition_of(const core::Delivery& delivery);
   Taken taken(const core::Delivery& delivery) const;
   void learn_facts();
-  void work(Partition& partition, flow::Random& random);
-  void send(Partition& partition, flow::Random& random);
+  void work(Partition& partition, core::Random& random);
+  void send(Partition& partition, core::Random& random);
   void serve(Partition& partition, size_t at);
   void refuse(Partition& partition, Batch batch);
   void acknowledge(Partition& partition);
-  void fail(Partition& partition, flow::Random& random);
-  void drain(Partition& partition, flow::Random& random);
+  void fail(Partition& partition, core::Random& random);
+  void drain(Partition& partition, core::Random& random);
   void rebuild();
   void land(Batch& batch);
   void complete(const core::Delivery& delivery, core::Outcome outcome, const char* code);

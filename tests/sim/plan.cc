@@ -9,11 +9,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-uint64_t one_of(flow::Random& random, std::initializer_list<uint64_t> choices) {
+uint64_t one_of(core::Random& random, std::initializer_list<uint64_t> choices) {
   return choices.begin()[random.below(choices.size())];
 }
 
-Weather draw_weather(flow::Random& random) {
+Weather draw_weather(core::Random& random) {
   Weather weather;
   weather.partitions = one_of(random, {1, 2, 3, 6});
   weather.batch_max = one_of(random, {1, 2, 4, 10});
@@ -27,7 +27,7 @@ Weather draw_weather(flow::Random& random) {
   return weather;
 }
 
-flow::PipelineOptions draw_options(flow::Random& random) {
+flow::PipelineOptions draw_options(core::Random& random) {
   flow::PipelineOptions options;
   options.window_cells = one_of(random, {1, 2, 4, 16, 64});
   options.window_bytes = one_of(random, {1, 200, 2'000, 100'000});
@@ -39,7 +39,7 @@ flow::PipelineOptions draw_options(flow::Random& random) {
   return options;
 }
 
-void draw_weights(Plan& plan, flow::Random& random) {
+void draw_weights(Plan& plan, core::Random& random) {
   plan.weight(Action::step) = one_of(random, {10, 30, 60});
   plan.weight(Action::sink) = one_of(random, {5, 30, 60});
   plan.weight(Action::journal) = one_of(random, {2, 10, 30});
@@ -56,7 +56,7 @@ void draw_weights(Plan& plan, flow::Random& random) {
 
 }  // namespace
 
-Plan draw_plan(flow::Random& random) {
+Plan draw_plan(core::Random& random) {
   Plan plan;
   draw_weights(plan, random);
   plan.actions = one_of(random, {60, 300, 1'000});

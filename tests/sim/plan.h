@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "relay/flow/backoff.h"
+#include "relay/core/backoff.h"
 #include "relay/flow/pipeline.h"
 #include "tests/sim/kafka_model.h"
 
@@ -55,7 +55,7 @@ struct Plan {
   uint64_t& weight(Action action) { return weights[static_cast<size_t>(action)]; }
 };
 
-Plan draw_plan(flow::Random& random);
+Plan draw_plan(core::Random& random);
 
 /// One line for each part, for a person who replays a seed.
 std::string describe(const Plan& plan);

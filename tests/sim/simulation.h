@@ -76,7 +76,7 @@ class Simulation {
   bool chance(uint64_t percent) { return random_.below(100) < percent; }
   void tell(const std::string& what) const;
 
-  flow::Random random_;
+  core::Random random_;
   Telling telling_;
   Coverage& coverage_;
   Plan plan_;

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "relay/app/suggest.h"
+#include "relay/core/suggest.h"
 
 namespace outbox::app {
 namespace {
@@ -65,7 +65,7 @@ HttpResponse page(const AdminView& view) {
 }
 
 HttpResponse not_found(const std::string& path) {
-  std::string hint = did_you_mean(path, kPaths);
+  std::string hint = core::did_you_mean(path, kPaths);
   if (hint.empty()) hint = "There is /, /status, /metrics, /healthz and /readyz.";
   return problem(404, "Not Found", "nothing is served under this path", hint);
 }

@@ -4,8 +4,8 @@
 #include <sstream>
 #include <utility>
 
-#include "relay/app/suggest.h"
 #include "relay/app/version.h"
+#include "relay/core/suggest.h"
 
 namespace outbox::app {
 namespace {
@@ -160,7 +160,7 @@ std::string explained(const CLI::ParseError& error, const CLI::App& app) {
   // Up to "=": the value behind it may be secret.
   const std::string word = unknown.front().substr(0, unknown.front().find('='));
   const std::string kind = word.starts_with('-') ? "option" : "command";
-  const std::string remedy = did_you_mean(word, known_words(at));
+  const std::string remedy = core::did_you_mean(word, known_words(at));
   return who + ": unknown " + kind + " \"" + word + "\"." + (remedy.empty() ? "" : " ") + remedy;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "relay/app/suggest.h"
+#include "relay/core/suggest.h"
 
 namespace outbox::app {
 namespace {
@@ -21,7 +21,7 @@ void check_target(const char* kind, const Text& name, const std::vector<std::str
                   LoadContext& context) {
   if (name.value.empty()) return;
   if (std::find(known.begin(), known.end(), name.value) != known.end()) return;
-  std::string remedy = did_you_mean(name.shown, known);
+  std::string remedy = core::did_you_mean(name.shown, known);
   if (remedy.empty()) {
     remedy = known.empty() ? std::string("Add a section [") + kind + "." + name.shown + "]."
                            : "There is " + listed(known) + ".";

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "relay/app/suggest.h"
+#include "relay/core/suggest.h"
 
 namespace outbox::app {
 namespace {
@@ -38,7 +38,7 @@ void TableReader::missing(const std::string& key, const std::string& example) {
   // A mistyped key is reported once, as unknown, with this one as the suggestion.
   for (const Entry& entry : table_.entries) {
     const std::vector<std::string> only{key};
-    if (!contains(known_, entry.key) && closest(entry.key, only)) return;
+    if (!contains(known_, entry.key) && core::closest(entry.key, only)) return;
   }
   context_.note(place_, title_ + " has no \"" + key + "\"",
                 example.empty() ? "" : "Add " + key + " = " + example + ".");
@@ -80,7 +80,7 @@ std::string TableReader::choice(const std::string& key, const std::vector<std::s
                   "Until then use " + listed(choices) + ".");
     return fallback;
   }
-  std::string remedy = did_you_mean(typed->shown, choices);
+  std::string remedy = core::did_you_mean(typed->shown, choices);
   if (remedy.empty()) remedy = "Use " + listed(choices) + ".";
   context_.note(typed->place, assignment + " in " + title_ + " is not a value it takes", remedy);
   return fallback;
@@ -149,7 +149,7 @@ void TableReader::finish() {
                     "Remove it.");
       continue;
     }
-    std::string remedy = did_you_mean(entry.key, known_);
+    std::string remedy = core::did_you_mean(entry.key, known_);
     if (remedy.empty()) remedy = "It may have " + listed(known_) + ".";
     context_.note(entry.place, "unknown key " + quoted(entry.key) + " in " + title_, remedy);
   }

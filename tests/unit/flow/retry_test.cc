@@ -10,7 +10,7 @@ using std::chrono::milliseconds;
 class RetryTest : public testing::Test {
  protected:
   const core::Instant start_{std::chrono::hours(1)};
-  Retry retry_{Backoff(milliseconds(20), milliseconds(1000), 1)};
+  Retry retry_{core::Backoff(milliseconds(20), milliseconds(1000), 1)};
 };
 
 TEST_F(RetryTest, WaitsForNothingBeforeTheFirstFailure) {

@@ -1,9 +1,9 @@
-// The reader's pure decisions: nap, backoff, lease, lag.
+// The reader's pure decisions: nap, reconnect delay, lease, lag.
 
 #include <gtest/gtest.h>
 
-#include "connectors/postgres/detail/backoff.h"
 #include "connectors/postgres/detail/nap.h"
+#include "connectors/postgres/detail/reconnect_delay.h"
 #include "connectors/postgres/detail/slot_lease.h"
 #include "connectors/postgres/detail/status_message.h"
 #include "connectors/postgres/source_facts.h"
@@ -71,38 +71,38 @@ TEST(NapTest, EventsThatCreditCutOffCountForTheRate) {
   EXPECT_GT(nap.drained(kStart + milliseconds(60), 0), kStart + milliseconds(60));
 }
 
-TEST(BackoffTest, TheFirstAttemptAfterALivingSessionGoesAtOnce) {
-  Backoff backoff(1);
-  EXPECT_EQ(backoff.after_loss(seconds(60)), Duration::zero());
+TEST(ReconnectDelayTest, TheFirstAttemptAfterALivingSessionGoesAtOnce) {
+  ReconnectDelay delay(1);
+  EXPECT_EQ(delay.after_loss(seconds(60)), Duration::zero());
 }
 
-TEST(BackoffTest, ASessionThatLivedAMomentIsNoReasonToStormTheServer) {
-  Backoff backoff(1);
+TEST(ReconnectDelayTest, ASessionThatLivedAMomentIsNoReasonToStormTheServer) {
+  ReconnectDelay delay(1);
   Duration total{};
-  for (int i = 0; i < 20; ++i) total += backoff.after_loss(milliseconds(5));
+  for (int i = 0; i < 20; ++i) total += delay.after_loss(milliseconds(5));
   EXPECT_GT(total, seconds(3));
 }
 
-TEST(BackoffTest, DelaysGrowWithFullJitterAndStayBelowHalfASecond) {
-  Backoff backoff(7);
+TEST(ReconnectDelayTest, DelaysGrowWithFullJitterAndStayBelowHalfASecond) {
+  ReconnectDelay delay(7);
   Duration longest{};
   Duration shortest = seconds(9);
   for (int i = 0; i < 1000; ++i) {
-    const Duration delay = backoff.after_failure(Trouble::passing);
-    EXPECT_LE(delay,
-              std::min<Duration>(Backoff::kLastLimit, milliseconds(50) * (1 << std::min(i, 10))));
+    const Duration drawn = delay.after_failure(Trouble::passing);
+    const Duration limit = milliseconds(50) * (1 << std::min(i, 10));
+    EXPECT_LE(drawn, std::min<Duration>(ReconnectDelay::kLastLimit, limit));
     if (i > 10) {
-      longest = std::max(longest, delay);
-      shortest = std::min(shortest, delay);
+      longest = std::max(longest, drawn);
+      shortest = std::min(shortest, drawn);
     }
   }
   EXPECT_GT(longest, milliseconds(450));
   EXPECT_LT(shortest, milliseconds(100));
 }
 
-TEST(BackoffTest, TwoRelaysDoNotComeBackInStep) {
-  Backoff one(1);
-  Backoff other(2);
+TEST(ReconnectDelayTest, TwoRelaysDoNotComeBackInStep) {
+  ReconnectDelay one(1);
+  ReconnectDelay other(2);
   int equal = 0;
   for (int i = 0; i < 20; ++i) {
     equal += one.after_failure(Trouble::passing) == other.after_failure(Trouble::passing);
@@ -110,16 +110,16 @@ TEST(BackoffTest, TwoRelaysDoNotComeBackInStep) {
   EXPECT_EQ(equal, 0);
 }
 
-TEST(BackoffTest, RefusedAccessIsTriedAgainSlowly) {
-  Backoff backoff(1);
-  for (int i = 0; i < 5; ++i) EXPECT_GE(backoff.after_failure(Trouble::access), seconds(30));
+TEST(ReconnectDelayTest, RefusedAccessIsTriedAgainSlowly) {
+  ReconnectDelay delay(1);
+  for (int i = 0; i < 5; ++i) EXPECT_GE(delay.after_failure(Trouble::access), seconds(30));
 }
 
-TEST(BackoffTest, AHeldSlotIsAskedForEverySecondAndFirstALittleSooner) {
-  Backoff backoff(1);
-  EXPECT_LE(backoff.after_failure(Trouble::slot_active), milliseconds(200));
-  for (int i = 0; i < 10; ++i) backoff.after_failure(Trouble::slot_active);
-  EXPECT_EQ(backoff.after_failure(Trouble::slot_active), seconds(1));
+TEST(ReconnectDelayTest, AHeldSlotIsAskedForEverySecondAndFirstALittleSooner) {
+  ReconnectDelay delay(1);
+  EXPECT_LE(delay.after_failure(Trouble::slot_active), milliseconds(200));
+  for (int i = 0; i < 10; ++i) delay.after_failure(Trouble::slot_active);
+  EXPECT_EQ(delay.after_failure(Trouble::slot_active), seconds(1));
 }
 
 TEST(SlotLeaseTest, LastsTenSecondsFromTheLastWordOfTheWalsender) {

@@ -1,10 +1,10 @@
-#include "relay/flow/backoff.h"
+#include "relay/core/backoff.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 
-namespace outbox::flow {
+namespace outbox::core {
 namespace {
 
 using std::chrono::milliseconds;
@@ -25,12 +25,12 @@ TEST(RandomTest, BelowStaysBelow) {
 TEST(BackoffTest, EachWaitIsRandomBelowABoundThatDoubles) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     Backoff backoff(milliseconds(20), seconds(10), seed);
-    core::Duration bound = milliseconds(20);
+    Duration bound = milliseconds(20);
     for (int failure = 0; failure < 40; ++failure) {
-      const core::Duration wait = backoff.after_failure();
+      const Duration wait = backoff.after_failure();
       EXPECT_GT(wait.count(), 0);
       EXPECT_LE(wait, bound);
-      bound = std::min<core::Duration>(bound * 2, seconds(10));
+      bound = std::min<Duration>(bound * 2, seconds(10));
     }
   }
 }
@@ -53,9 +53,9 @@ TEST(BackoffTest, ASuccessStartsOver) {
 }
 
 TEST(BackoffTest, BoundsThatMakeNoSenseAreOurOwnBug) {
-  EXPECT_DEATH(Backoff(core::Duration(0), seconds(1), 0), "assertion failed");
+  EXPECT_DEATH(Backoff(Duration(0), seconds(1), 0), "assertion failed");
   EXPECT_DEATH(Backoff(seconds(2), seconds(1), 0), "assertion failed");
 }
 
 }  // namespace
-}  // namespace outbox::flow
+}  // namespace outbox::core

@@ -1,10 +1,10 @@
-#include "relay/app/suggest.h"
+#include "relay/core/suggest.h"
 
 #include <gtest/gtest.h>
 
 #include <vector>
 
-namespace outbox::app {
+namespace outbox::core {
 namespace {
 
 const std::vector<std::string> kKeys = {"slot", "publication", "heartbeat_ms", "url"};
@@ -38,4 +38,4 @@ TEST(SuggestTest, AsksTheQuestionInFull) {
 }
 
 }  // namespace
-}  // namespace outbox::app
+}  // namespace outbox::core

@@ -1,31 +1,32 @@
 #pragma once
-// Backoff: how long to wait before the next attempt to connect. Full jitter: a draw between zero
-// and a limit that doubles with every failure, so that many relays do not come back in step. The
-// limit stays low, because four attempts a second cost a server nothing and recovery is to take
-// less than a second, the session's start included. The first attempt after a loss goes at once,
-// unless the connection that was lost had lived only a moment: otherwise a server that ends each
-// session right away would be stormed.
+// ReconnectDelay: how long to wait before the next attempt to connect. The limit of the backoff
+// stays low, because four attempts a second cost a server nothing and recovery is to take less than
+// a second, the session's start included. The first attempt after a loss goes at once, unless the
+// connection that was lost had lived only a moment: otherwise a server that ends each session right
+// away would be stormed.
 //
 // Pure; the caller brings the time.
 
 #include <cstdint>
 
 #include "connectors/postgres/detail/sqlstate.h"
+#include "relay/core/backoff.h"
 #include "relay/core/clock.h"
 
 namespace outbox::postgres {
 
-class Backoff {
+class ReconnectDelay {
  public:
   static constexpr core::Duration kFirstLimit = std::chrono::milliseconds(50);
   static constexpr core::Duration kLastLimit = std::chrono::milliseconds(500);
   /// A password or a grant is mended by a person, and failed logins may lock an account.
   static constexpr core::Duration kAccessDelay = std::chrono::seconds(30);
+  /// Its last holder may be ending at this moment.
   static constexpr core::Duration kSlotDelay = std::chrono::seconds(1);
   /// A session that lived this long counts as healthy.
   static constexpr core::Duration kHealthyAfter = std::chrono::seconds(5);
 
-  explicit Backoff(uint64_t seed) : state_(seed) {}
+  explicit ReconnectDelay(uint64_t seed) : backoff_(kFirstLimit, kLastLimit, seed) {}
 
   /// The delay after an attempt that failed with `trouble`.
   core::Duration after_failure(Trouble trouble);
@@ -33,13 +34,8 @@ class Backoff {
   /// The delay after a session that had lived `lived` was lost.
   core::Duration after_loss(core::Duration lived);
 
-  uint32_t failures() const { return failures_; }
-
  private:
-  core::Duration draw(core::Duration limit);
-
-  uint64_t state_;
-  uint32_t failures_ = 0;
+  core::Backoff backoff_;
 };
 
 }  // namespace outbox::postgres

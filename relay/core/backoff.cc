@@ -1,10 +1,10 @@
-#include "relay/flow/backoff.h"
+#include "relay/core/backoff.h"
 
 #include <algorithm>
 
 #include "relay/core/assert.h"
 
-namespace outbox::flow {
+namespace outbox::core {
 
 uint64_t Random::next() {
   uint64_t mixed = (state_ += 0x9e3779b97f4a7c15ULL);
@@ -13,17 +13,20 @@ uint64_t Random::next() {
   return mixed ^ (mixed >> 31);
 }
 
-Backoff::Backoff(core::Duration first, core::Duration most, uint64_t seed)
+Backoff::Backoff(Duration first, Duration most, uint64_t seed)
     : first_(first), most_(most), random_(seed) {
   OUTBOX_ASSERT(first.count() > 0 && first <= most);
 }
 
-core::Duration Backoff::after_failure() {
+Duration Backoff::limit() const {
   const uint32_t doublings = std::min<uint32_t>(failures_, 20);
-  ++failures_;
-  const core::Duration bound = std::min(most_, first_ * (int64_t{1} << doublings));
-  return core::Duration(
-      static_cast<int64_t>(random_.below(static_cast<uint64_t>(bound.count())) + 1));
+  return std::min(most_, first_ * (int64_t{1} << doublings));
 }
 
-}  // namespace outbox::flow
+Duration Backoff::after_failure() {
+  const auto bound = static_cast<uint64_t>(limit().count());
+  ++failures_;
+  return Duration(static_cast<int64_t>(random_.below(bound) + 1));
+}
+
+}  // namespace outbox::core

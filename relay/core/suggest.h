@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace outbox::app {
+namespace outbox::core {
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other.
 size_t edit_distance(std::string_view a, std::string_view b);
@@ -19,4 +19,4 @@ std::optional<std::string> closest(std::string_view typed, std::span<const std::
 /// `Did you mean "slot"?`, or "" when nothing is close.
 std::string did_you_mean(std::string_view typed, std::span<const std::string> known);
 
-}  // namespace outbox::app
+}  // namespace outbox::core

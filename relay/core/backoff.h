@@ -7,7 +7,7 @@
 
 #include "relay/core/clock.h"
 
-namespace outbox::flow {
+namespace outbox::core {
 
 /// A small seeded generator (SplitMix64, Steele, Lea and Flood 2014): same seed, same numbers, on
 /// every machine.
@@ -24,18 +24,21 @@ class Random {
 
 class Backoff {
  public:
-  Backoff(core::Duration first, core::Duration most, uint64_t seed);
+  Backoff(Duration first, Duration most, uint64_t seed);
+
+  /// The longest that the wait after the next failure can be.
+  Duration limit() const;
 
   /// Counts a failure and returns the time to wait before the next try.
-  core::Duration after_failure();
+  Duration after_failure();
   void succeeded() { failures_ = 0; }
   uint32_t failures() const { return failures_; }
 
  private:
-  core::Duration first_;
-  core::Duration most_;
+  Duration first_;
+  Duration most_;
   uint32_t failures_ = 0;
   Random random_;
 };
 
-}  // namespace outbox::flow
+}  // namespace outbox::core

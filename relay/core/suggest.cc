@@ -1,9 +1,9 @@
-#include "relay/app/suggest.h"
+#include "relay/core/suggest.h"
 
 #include <algorithm>
 #include <vector>
 
-namespace outbox::app {
+namespace outbox::core {
 namespace {
 
 // Longer input is not a typing mistake, and the table below is quadratic.
@@ -59,4 +59,4 @@ std::string did_you_mean(std::string_view typed, std::span<const std::string> kn
   return name ? "Did you mean \"" + *name + "\"?" : "";
 }
 
-}  // namespace outbox::app
+}  // namespace outbox::core
