@@ -225,7 +225,7 @@ def test_healthz_fails_when_the_loop_is_dead_and_only_then(stage, topics):
 
 def test_readyz_fails_while_kafka_stands_still_and_heals(stage, topics, kafka_paused):
     port = stage.relay.admin_port
-    assert request(port, "/readyz").status == 200
+    wait_until(lambda: request(port, "/readyz").status == 200, "/readyz is well")
     event_id = stage.shop.publish()
     answer = wait_until(lambda: (a := request(port, "/readyz")).status == 503 and a,
                         "/readyz fails", 60)
