@@ -15,7 +15,9 @@ from .port import becomes_free, free_port
 from .process import Daemon, wait_until
 
 _START_PATIENCE_S = 120
-_HEAP = ["-Xms256m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
+# Half of what Kafka's own start script takes, whose variable this is: the demo is to be small.
+_HEAP = os.environ.get("KAFKA_HEAP_OPTS", "-Xms256m -Xmx512m").split()
+_COLLECTOR = ["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
 
 
 class Kafka:
@@ -80,8 +82,9 @@ class Kafka:
     def _spawn(self, number):
         log4j = CHECKOUT / "ops" / "kafka" / "log4j2.properties"
         return self.daemon(number).spawn(
-            ["java", *_HEAP, "-cp", _class_path(), f"-Dlog4j2.configurationFile={log4j}",
-             "kafka.Kafka", str(self._config_file(number))])
+            ["java", *_HEAP, *_COLLECTOR, "-cp", _class_path(),
+             f"-Dlog4j2.configurationFile={log4j}", "kafka.Kafka",
+             str(self._config_file(number))])
 
     def _wait_for(self, number, child, peers):
         daemon = self.daemon(number)
