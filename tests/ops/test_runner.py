@@ -28,12 +28,13 @@ class Binaries:
 @pytest.fixture
 def run(tmp_path):
     """Runs a suite of one binary that writes `result` and then does `then`."""
-    def run(result=None, then="exit 0", timeout_s=20):
+    def run(result=None, then="exit 0", timeout_s=20, shards=1):
         script = tmp_path / "outbox_fake"
         writes = f"cat > \"${{1#--gtest_output=xml:}}\" <<'XML'\n{result}\nXML\n" if result else ""
         script.write_text(f"#!/bin/bash\necho '[ RUN      ] A.Last'\n{writes}{then}\n")
         script.chmod(0o755)
-        suite = Suite("fake", tmp_path, binaries=("outbox_fake",), timeout_s=timeout_s)
+        suite = Suite("fake", tmp_path, binaries=("outbox_fake",), timeout_s=timeout_s,
+                      shards=shards)
         executor = Executor(Binaries(script), Services(tmp_path / "services"), tmp_path / "results")
         return executor.run([suite])
     return run
@@ -77,6 +78,26 @@ def test_a_result_without_tests_is_a_failure(run):
 def test_the_time_limit_ends_a_binary_and_its_children(run):
     tally = run(then="sleep 30 & sleep 30", timeout_s=1)
     assert "ended after 1 s, its time limit" in problems(tally)[0] and tally.seconds < 10
+
+
+def test_shards_run_side_by_side_and_their_tests_are_added_up(run):
+    tally = run(XML.format(PASSED), then="sleep 0.$GTEST_SHARD_INDEX", shards=3)
+    assert tally.passed == 3 and not tally.failures
+
+
+def test_a_shard_that_crashes_or_does_not_end_is_a_failure_and_the_others_count(run):
+    tally = run(XML.format(PASSED), then="[ $GTEST_SHARD_INDEX != 1 ] || kill -ABRT $$", shards=3)
+    assert tally.passed == 3 and problems(tally) == ["outbox_fake: ended by SIGABRT"]
+    tally = run(then="[ $GTEST_SHARD_INDEX = 2 ] && sleep 60", timeout_s=2, shards=3)
+    assert len(tally.failures) == 3
+    assert "outbox_fake: no result, ended after 2 s, its time limit, in A.Last" in problems(tally)
+
+
+def test_a_shard_without_tests_is_no_failure_unless_all_are(run):
+    only_first = f"[ $GTEST_SHARD_INDEX = 0 ] || echo '{XML.format('')}' > \"${{1#*xml:}}\""
+    tally = run(XML.format(PASSED), then=only_first, shards=2)
+    assert tally.passed == 1 and not tally.failures
+    assert problems(run(XML.format(""), shards=2)) == ["outbox_fake: ran no test"]
 
 
 def test_a_suite_without_anything_to_run_is_a_failure(tmp_path):

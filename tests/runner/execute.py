@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
 from . import junit
@@ -26,6 +27,15 @@ class Soak:
     defaults: dict = field(default_factory=dict)  # environment that a suite may override
     asked: dict = field(default_factory=dict)     # environment that a person asked for: wins
     timeout_s: int = 24 * 3600
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A process that runs tests."""
+    command: list
+    env: dict
+    result: Path  # JUnit's XML
+    log: Path
 
 
 class Executor:
@@ -75,14 +85,15 @@ class Executor:
         env = self._environment(part)
         timeout_s = self._soak.timeout_s if self._soak else part.timeout_s
         for binary in binaries:
-            result = folder / f"{binary.name}.xml"
-            self._record(tally, binary.name, folder, result, env, timeout_s,
-                         [binary, f"--gtest_output=xml:{result}"])
+            jobs = [_shard(binary, number, part.shards, folder, env)
+                    for number in range(part.shards)]
+            self._record(tally, binary.name, jobs, timeout_s)
         if part.python:
             result = folder / "pytest.xml"
-            self._record(tally, "pytest", folder, result, env, timeout_s,
-                         [*_pytest(part), f"--junitxml={result}", f"--basetemp={folder / 'tmp'}",
-                          *(["--timeout=0"] if self._soak else [])])
+            self._record(tally, "pytest", [_Job(
+                [*_pytest(part), f"--junitxml={result}", f"--basetemp={folder / 'tmp'}",
+                 *(["--timeout=0"] if self._soak else [])],
+                env, result, folder / "pytest.log")], timeout_s)
 
     def _binaries(self, part):
         if part.targets:
@@ -99,38 +110,67 @@ class Executor:
             return {**env, **part.env}
         return {**env, **self._soak.defaults, **part.env, **part.soak_env, **self._soak.asked}
 
-    def _record(self, tally, name, folder, result, env, timeout_s, command):
-        log = folder / f"{name}.log"
-        ending = _run(command, env, log, timeout_s)
-        try:
-            cases = junit.read(result, log)
-        except (OSError, ParseError):
-            tally.fail(name, f"no result, {ending or 'exit code 0'}{_last_started(log)}", log)
-            return
-        tally.cases += cases
-        if not cases:
-            tally.fail(name, "ran no test", log)
-        elif ending and not any(case.problem for case in cases):
-            tally.fail(name, ending, log)
+    def _record(self, tally, name, jobs, timeout_s):
+        ran = 0
+        for job, ending in zip(jobs, _run(jobs, timeout_s)):
+            try:
+                cases = junit.read(job.result, job.log)
+            except (OSError, ParseError):
+                ending = ending or "exit code 0"
+                tally.fail(name, f"no result, {ending}{_last_started(job.log)}", job.log)
+                ran += 1
+                continue
+            tally.cases += cases
+            ran += len(cases)
+            if ending and not any(case.problem for case in cases):
+                tally.fail(name, ending, job.log)
+        if not ran:
+            tally.fail(name, "ran no test", jobs[0].log)
 
 
 def _pytest(part):
     return ["/usr/bin/python3", "-m", "pytest", part.folder]
 
 
-def _run(command, env, log_file, timeout_s):
-    """Empty if it ended well, else how it ended. Nothing that it started outlives its time."""
-    with open(log_file, "wb") as log:
-        process = subprocess.Popen(command, cwd=CHECKOUT, env=env, stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=log, start_new_session=True)
-        try:
-            code = process.wait(timeout_s)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            if not isinstance(error, subprocess.TimeoutExpired):
-                raise
-            return f"ended after {timeout_s} s, its time limit"
+def _shard(binary, number, shards, folder, env):
+    """GoogleTest's own way to share the tests of a binary among processes."""
+    name = binary.name if shards == 1 else f"{binary.name}-{number + 1}"
+    result = folder / f"{name}.xml"
+    return _Job([binary, f"--gtest_output=xml:{result}"],
+                {**env, "GTEST_TOTAL_SHARDS": str(shards), "GTEST_SHARD_INDEX": str(number)},
+                result, folder / f"{name}.log")
+
+
+def _run(jobs, timeout_s):
+    """All at once. For each: empty if it ended well, else how it ended. Nothing that they started
+    outlives their time."""
+    deadline = time.monotonic() + timeout_s
+    processes = []
+    try:
+        for job in jobs:
+            with open(job.log, "wb") as log:
+                processes.append(subprocess.Popen(
+                    job.command, cwd=CHECKOUT, env=job.env, stdin=subprocess.DEVNULL, stdout=log,
+                    stderr=log, start_new_session=True))
+        return [_ending(process, deadline, timeout_s) for process in processes]
+    except BaseException:
+        for process in processes:
+            _kill(process)
+        raise
+
+
+def _kill(process):
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _ending(process, deadline, timeout_s):
+    try:
+        code = process.wait(max(0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        _kill(process)
+        return f"ended after {timeout_s} s, its time limit"
     if code < 0:
         return f"ended by {signal.Signals(-code).name}"
     return f"exit code {code}" if code else ""

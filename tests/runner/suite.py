@@ -31,6 +31,7 @@ class Suite:
     targets: tuple = ()          # further targets that the tests run; default for Python: outbox
     services: tuple = ()         # postgres, kafka: started before, named in the environment
     sanitize: tuple = ()         # binaries that run once more under asan and tsan; true = all
+    shards: int = 1              # processes that share a binary's tests, where most of them wait
     timeout_s: int = 1200        # for each binary, and for pytest as a whole
     soak_only: bool = False      # not part of a plain tests/run
     env: dict = field(default_factory=dict)
