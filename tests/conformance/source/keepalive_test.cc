@@ -1,5 +1,8 @@
 // What moves the slot, and what keeps the connection.
 
+#include <algorithm>
+#include <cstdint>
+
 #include "tests/conformance/source/source_test.h"
 
 namespace outbox::conformance {
@@ -153,11 +156,16 @@ TEST_F(KeepaliveTest, OurOwnSavesAndHeartbeatsDoNotKeepAnIdleSystemBusy) {
   RelayEnd relay(database_, [](auto& options) { options.heartbeat_interval = seconds(1); });
   ASSERT_TRUE(relay.connect());
   relay.run_for(seconds(2));
-  const size_t before = relay.boundaries().size();
-  relay.run_for(seconds(3));
-  // One keepalive follows each heartbeat's message; a few more come from checkpoints and the like.
-  EXPECT_LE(relay.boundaries().size() - before, 9u);
-  EXPECT_GE(relay.boundaries().size() - before, 2u);
+  // One keepalive follows each heartbeat's message; others come from neighbours on the server, such
+  // as autovacuum. Those pass, while a relay that wakes itself never has a quiet moment.
+  size_t fewest = SIZE_MAX;
+  for (int window = 0; window < 5 && fewest > 9; ++window) {
+    const size_t before = relay.boundaries().size();
+    relay.run_for(seconds(3));
+    fewest = std::min(fewest, relay.boundaries().size() - before);
+  }
+  EXPECT_LE(fewest, 9u);
+  EXPECT_GE(fewest, 2u);
 }
 
 }  // namespace
