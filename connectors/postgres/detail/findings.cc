@@ -12,6 +12,11 @@ constexpr int kNewestVersion = 189999;
 constexpr int kMorePlaces = 10;
 constexpr int64_t kSafeWalBytesLow = int64_t{1} << 30;
 
+std::string more_places(const std::string& setting, const Places& places) {
+  return "alter system set " + setting + " = " + std::to_string(places.most + kMorePlaces) +
+         "; -- then restart the server";
+}
+
 class Findings {
  public:
   void add(Severity severity, std::string code, std::string what, std::string remedy) {
@@ -53,9 +58,7 @@ void judge_settings(const ServerFacts& facts, Findings& findings) {
   if (facts.walsenders.full()) {
     findings.add(Severity::warning, "NO_FREE_WALSENDER",
                  "all max_wal_senders connections are in use: a relay could not connect now",
-                 "alter system set max_wal_senders = " +
-                     std::to_string(facts.walsenders.most + kMorePlaces) +
-                     "; -- then restart the server");
+                 more_places("max_wal_senders", facts.walsenders));
   }
   if (facts.max_slot_wal_keep_mb < 0) {
     findings.add(Severity::note, "SLOT_WAL_UNLIMITED",
@@ -239,9 +242,7 @@ std::vector<Finding> judge_slot(const ServerFacts& facts, const PostgresOptions&
   if (!facts.slot) {
     if (facts.slots.full()) {
       findings.add(Severity::error, "NO_FREE_SLOT", "all replication slots are in use",
-                   "alter system set max_replication_slots = " +
-                       std::to_string(facts.slots.most + kMorePlaces) +
-                       "; -- then restart the server");
+                   more_places("max_replication_slots", facts.slots));
     }
     return findings.take();
   }
