@@ -9,9 +9,10 @@ core::Duration ReconnectDelay::after_failure(Trouble trouble) {
   const core::Duration drawn = backoff_.after_failure();
   switch (trouble) {
     case Trouble::access:
-      return kAccessDelay + drawn;
+      return kAccessDelay +
+             core::Duration(static_cast<int64_t>(random_.below(kAccessSpread.count())));
     case Trouble::slot_active:
-      return std::min(kSlotDelay, limit * 2);
+      return std::min(kSlotDelay, limit * 2);  // its last holder may be ending at this moment
     default:
       return drawn;
   }

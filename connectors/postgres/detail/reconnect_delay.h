@@ -21,12 +21,13 @@ class ReconnectDelay {
   static constexpr core::Duration kLastLimit = std::chrono::milliseconds(500);
   /// A password or a grant is mended by a person, and failed logins may lock an account.
   static constexpr core::Duration kAccessDelay = std::chrono::seconds(30);
-  /// Its last holder may be ending at this moment.
+  static constexpr core::Duration kAccessSpread = std::chrono::seconds(1);
   static constexpr core::Duration kSlotDelay = std::chrono::seconds(1);
   /// A session that lived this long counts as healthy.
   static constexpr core::Duration kHealthyAfter = std::chrono::seconds(5);
 
-  explicit ReconnectDelay(uint64_t seed) : backoff_(kFirstLimit, kLastLimit, seed) {}
+  explicit ReconnectDelay(uint64_t seed)
+      : backoff_(kFirstLimit, kLastLimit, seed), random_(seed + 1) {}
 
   /// The delay after an attempt that failed with `trouble`.
   core::Duration after_failure(Trouble trouble);
@@ -36,6 +37,7 @@ class ReconnectDelay {
 
  private:
   core::Backoff backoff_;
+  core::Random random_;  // keeps apart those who wait for a person
 };
 
 }  // namespace outbox::postgres

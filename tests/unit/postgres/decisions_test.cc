@@ -115,6 +115,18 @@ TEST(ReconnectDelayTest, RefusedAccessIsTriedAgainSlowly) {
   for (int i = 0; i < 5; ++i) EXPECT_GE(delay.after_failure(Trouble::access), seconds(30));
 }
 
+TEST(ReconnectDelayTest, RelaysThatAreRefusedTogetherComeBackOverAWholeSecond) {
+  Duration earliest = seconds(99);
+  Duration latest{};
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    const Duration first = ReconnectDelay(seed).after_failure(Trouble::access);
+    EXPECT_LE(first, seconds(31));
+    earliest = std::min(earliest, first);
+    latest = std::max(latest, first);
+  }
+  EXPECT_GT(latest - earliest, milliseconds(900));
+}
+
 TEST(ReconnectDelayTest, AHeldSlotIsAskedForEverySecondAndFirstALittleSooner) {
   ReconnectDelay delay(1);
   EXPECT_LE(delay.after_failure(Trouble::slot_active), milliseconds(200));
