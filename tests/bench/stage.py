@@ -20,7 +20,7 @@ class Stage:
     def __init__(self, keep=False):
         # What Kafka's own start script takes: a smaller heap is collected all the time, and those
         # pauses would be in everybody's latency.
-        os.environ["KAFKA_HEAP_OPTS"] = "-Xms1g -Xmx1g"
+        os.environ.setdefault("KAFKA_HEAP_OPTS", "-Xms1g -Xmx1g")
         self.folder = FOLDER
         self._keep = keep
         self._services = Services(FOLDER / "services")
