@@ -163,34 +163,26 @@ def test_killed_with_the_broker(stage, services, tally):
 
 def test_killed_while_postgres_is_paused(stage, services, tally):
     """The slot's old walsender stands still too, and holds the slot until it goes on."""
-    draw = draw_for("postgres paused")
-    for _ in range(rounds_of(2)):
-        resume(stage, tally)
-        nap(draw, 0.2, 1.0)
-        services.pause("postgres")
-        nap(draw, 0.1, 0.5)
-        kill(stage, tally)
-        stage.relay.start()
-        nap(draw, 0.5, 1.5)
-        services.resume("postgres")
-        stage.watcher.wait_new(int(time.time() * 1000))
-        kill(stage, tally)
-    judge(stage, tally)
+    kill_while_paused("postgres", stage, services, tally, draw_for("postgres paused"))
 
 
 def test_killed_while_the_broker_is_paused(stage, services, tally):
     """What the dead relay had sent lies in the broker's socket and is taken later, in between what
     its successor sends."""
-    draw = draw_for("paused")
+    kill_while_paused("kafka-1", stage, services, tally, draw_for("paused"))
+
+
+def kill_while_paused(service, stage, services, tally, draw):
+    """The relay's successor starts while the service still stands still."""
     for _ in range(rounds_of(2)):
         resume(stage, tally)
         nap(draw, 0.2, 1.0)
-        services.pause("kafka-1")
+        services.pause(service)
         nap(draw, 0.1, 0.5)
         kill(stage, tally)
         stage.relay.start()
         nap(draw, 0.5, 1.5)
-        services.resume("kafka-1")
+        services.resume(service)
         stage.watcher.wait_new(int(time.time() * 1000))
         kill(stage, tally)
     judge(stage, tally)

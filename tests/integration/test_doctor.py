@@ -9,11 +9,12 @@ import config_text
 from cluster import Cluster
 from config_text import route
 from logins import login
+from one_place import database, slot_name, topic
 from outbox import outbox
 from service.port import free_port
 from stage import Stage
 from support.database import Database
-from support.topic import create_topic, delete_topic, topic_names, unique_name
+from support.topic import create_topic, topic_names, unique_name
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ class Patient:
     """A config, and what doctor says of it."""
 
     def __init__(self, folder, database, topic):
-        self.slot = unique_name("slot").replace(".", "_")
+        self.slot = slot_name()
         self.database = database
         self.topic = topic
         self._file = folder / "relay.toml"
@@ -48,20 +49,6 @@ class Patient:
         """(exit code, the findings of this level)."""
         done = self.ask("-o", "json", **more)
         return done.code, [one for one in json.loads(done.out) if one["level"] == level]
-
-
-@pytest.fixture(scope="module")
-def database():
-    """One for all tests here: each has a slot, a publication and a pipeline of its own in it."""
-    with Database() as database:
-        yield database
-
-
-@pytest.fixture(scope="module")
-def topic():
-    name = create_topic(unique_name("doctor"))
-    yield name
-    delete_topic(name)
 
 
 @pytest.fixture

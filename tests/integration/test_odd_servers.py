@@ -5,52 +5,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import config_text
-from config_text import route
 from logins import login
-from postbox import Postbox
-from service.port import free_port
+from one_place import arriving, database, relay_of, shop, topic
 from shop import Shop
 from support import environment
 from support.database import Database, apply_schema
-from support.relay import Relay
-from support.topic import create_topic, delete_topic, unique_name
 from support.waiting import wait_until
-
-
-@pytest.fixture(scope="module")
-def database():
-    with Database() as database:
-        yield database
-
-
-@pytest.fixture(scope="module")
-def shop(database):
-    shop = Shop(database)
-    yield shop
-    shop.close()
-
-
-@pytest.fixture(scope="module")
-def topic():
-    name = create_topic(unique_name("odd"))
-    yield name
-    delete_topic(name)
-
-
-@pytest.fixture(scope="module")
-def arriving(topic):
-    postbox = Postbox(topic)
-    yield postbox
-    postbox.close()
-
-
-def relay_of(tmp_path, database, topic, url=None, bootstrap=None, environ=None, **config):
-    port = free_port()
-    slot = unique_name("slot").replace(".", "_")
-    text = config_text.whole(port, slot, [route(topic)], name=slot, **config)
-    return Relay(tmp_path, url or database.url, slot=slot, config=text, admin_port=port,
-                 bootstrap=bootstrap, environ=environ)
 
 
 # --- names

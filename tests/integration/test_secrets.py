@@ -8,28 +8,14 @@ import config_text
 from config_text import route
 from http_raw import request
 from logins import login
+from one_place import database, topic
 from outbox import outbox
 from service.port import free_port
-from support.database import Database
 from support.relay import Relay
-from support.topic import create_topic, delete_topic, unique_name
 from support.waiting import wait_until
 
 CANARY = "canary-5f0e7d1c"
 DATABASE, SASL, TOKEN = (f"{CANARY}-{kind}-0123456789" for kind in ("database", "sasl", "token"))
-
-
-@pytest.fixture(scope="module")
-def database():
-    with Database() as database:
-        yield database
-
-
-@pytest.fixture(scope="module")
-def topic():
-    name = create_topic(unique_name("secrets"))
-    yield name
-    delete_topic(name)
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,9 @@ import pytest
 import config_text
 from config_text import route
 from logins import login
-from postbox import Postbox
+from one_place import arriving, database, relay_of, shop, slot_name, topic
 from service.port import free_port
 from server_side import change_saved, drop_slots, publications, saved
-from shop import Shop
-from stage import Stage
 from support.database import Database, with_database
 from support.relay import Relay
 from support.topic import create_topic, delete_topic, unique_name
@@ -21,47 +19,11 @@ from support.waiting import wait_until
 LSN = r"[0-9A-F]{1,8}/[0-9A-F]{1,8}"
 
 
-@pytest.fixture(scope="module")
-def database():
-    """One for all tests here: each has a slot, a publication and a pipeline of its own in it."""
-    with Database() as database:
-        yield database
-
-
 @pytest.fixture
 def slot(database):
-    """A name for the slot, the publication and the pipeline."""
-    name = unique_name("slot").replace(".", "_")
+    name = slot_name()
     yield name
     drop_slots(database, name)
-
-
-@pytest.fixture(scope="module")
-def topic():
-    name = create_topic(unique_name("start"), partitions=3)
-    yield name
-    delete_topic(name)
-
-
-@pytest.fixture(scope="module")
-def arriving(topic):
-    postbox = Postbox(topic)
-    yield postbox
-    postbox.close()
-
-
-@pytest.fixture(scope="module")
-def shop(database):
-    shop = Shop(database)
-    yield shop
-    shop.close()
-
-
-def relay_of(tmp_path, database, topic, slot, url=None, **config):
-    port = free_port()
-    text = config_text.whole(port, slot, [route(topic)], name=slot, **config)
-    return Relay(tmp_path, url or database.url, slot=slot, pipeline=slot, config=text,
-                 admin_port=port)
 
 
 def the_end_of(relay):
