@@ -26,6 +26,11 @@ constexpr milliseconds kAbsentSuspects(100);
 
 }  // namespace
 
+size_t key_and_value_bytes(const core::Event& event) {
+  return (event.aggregate_id ? event.aggregate_id->size() : 0) +
+         (event.payload ? event.payload->size() : 0);
+}
+
 Conveyor::Conveyor(ConveyorOptions options, TopicTable& facts, std::shared_ptr<Wakeup> wakeup)
     : options_(std::move(options)),
       facts_(facts),
@@ -59,7 +64,8 @@ uint32_t Conveyor::partitions(uint32_t number) {
 Admission Conveyor::may_send(const Place& place, Now now) {
   if (state_ != State::open) return Admission::full;
   // One record may be larger than all of the bound when nothing else is there (invariant 7).
-  if (outside_.count() > 0 && outside_.bytes() + place.bytes > options_.outside_bytes_max) {
+  const size_t bytes = place.bytes + options_.record_cost_bytes;
+  if (outside_count_ > 0 && outside_bytes_ + bytes > options_.outside_bytes_max) {
     return Admission::full;
   }
   Partition& partition = partition_of(place.topic, place.partition);
@@ -86,13 +92,11 @@ Admission Conveyor::may_send_suspect(Partition& partition, const Place& place, N
 
 Admission Conveyor::send(const Place& place, Record& record, Now now) {
   producer_->warm(place.topic, topics_[place.topic].name);
-  void* opaque =
-      outside_.add(OutsideRecord{place.ticket, place.topic, place.partition, place.bytes});
-  const rd_kafka_resp_err_t error = producer_->send(place.topic, place.partition, record, opaque);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    outside_.remove(opaque);
-    return refused_to_queue(place, error, now);
-  }
+  const rd_kafka_resp_err_t error =
+      producer_->send(place.topic, place.partition, record, place.ticket);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return refused_to_queue(place, error, now);
+  ++outside_count_;
+  outside_bytes_ += place.bytes + options_.record_cost_bytes;
   ++topics_[place.topic].outside;
   Partition& partition = partition_of(place.topic, place.partition);
   ++partition.outside;
@@ -171,7 +175,7 @@ void Conveyor::start_over(Now now) {
 }
 
 void Conveyor::go_on(Now now) {
-  if (outside_.count() == 0) {
+  if (outside_count_ == 0) {
     if (wanted_ && now.instant >= rebuild_at_ && !undertaker_->full()) rebuild(now);
     return;
   }
@@ -237,7 +241,7 @@ Instant Conveyor::wake_at(Instant now) const {
   Instant wake = core::kNever;
   if (partitions_with_suspects_ > 0) wake = now + kAbsentSuspects;
   if (state_ == State::open || !wanted_) return wake;
-  if (outside_.count() == 0) return std::min(wake, std::max(rebuild_at_, now + milliseconds(1)));
+  if (outside_count_ == 0) return std::min(wake, std::max(rebuild_at_, now + milliseconds(1)));
   return state_ == State::fenced ? std::min(wake, take_back_at_) : wake;
 }
 

@@ -23,13 +23,13 @@
 #include <vector>
 
 #include "connectors/kafka/kafka_outcome.h"
-#include "connectors/kafka/outside.h"
 #include "connectors/kafka/producer.h"
 #include "connectors/kafka/suspects.h"
 #include "connectors/kafka/topic_table.h"
 #include "connectors/kafka/undertaker.h"
 #include "connectors/kafka/wakeup.h"
 #include "relay/core/clock.h"
+#include "relay/core/event.h"
 #include "relay/core/outcome.h"
 #include "relay/core/sink.h"
 
@@ -38,14 +38,18 @@ namespace outbox::kafka {
 struct ConveyorOptions {
   std::shared_ptr<const ClientOptions> client;
   size_t outside_bytes_max = 0;
+  /// What the client library allocates for a record beside its key and value.
+  size_t record_cost_bytes = 0;
 };
+
+size_t key_and_value_bytes(const core::Event& event);
 
 /// One record's place among topics and partitions, and what it weighs.
 struct Place {
   core::Ticket ticket;
   uint32_t topic = 0;
   uint32_t partition = 0;
-  size_t bytes = 0;
+  size_t bytes = 0;  // key and value
 };
 
 /// What the producer says of its connections.
@@ -94,7 +98,7 @@ class Conveyor {
   void forget_trouble() { trouble_.reset(); }
   /// Why no producer can be built; null while one can.
   const std::optional<core::Error>& build_error() const { return build_error_; }
-  size_t outside_count() const { return outside_.count(); }
+  size_t outside_count() const { return outside_count_; }
   uint64_t rebuilds() const { return rebuilds_; }
   /// For tests of the rebuild: the producer of now.
   Producer* producer() { return producer_.get(); }
@@ -131,9 +135,8 @@ class Conveyor {
                     core::Now now);
   void complete(const rd_kafka_message_t& message, size_t batch_size,
                 std::vector<core::Completion>& completions, core::Now now);
-  void note_delivered(const OutsideRecord& record, core::Now now);
-  std::unique_ptr<core::Cause> cause_of(const OutsideRecord& record,
-                                        const rd_kafka_message_t& message) const;
+  void note_delivered(core::Ticket ticket, Partition& partition, core::Now now);
+  std::unique_ptr<core::Cause> cause_of(uint32_t topic, const rd_kafka_message_t& message) const;
   void note_error(rd_kafka_event_t* event, core::Now now);
   void forget_absent_suspects(core::Now now);
 
@@ -162,7 +165,8 @@ class Conveyor {
 
   std::deque<Topic> topics_;
   size_t partitions_with_suspects_ = 0;
-  Outside outside_;
+  size_t outside_count_ = 0;  // records that the client library holds
+  size_t outside_bytes_ = 0;
   std::vector<core::Completion> refused_unsent_;
   std::vector<core::Ticket> batch_;  // reused: the tickets of one refused batch
 

@@ -31,9 +31,13 @@ void Conveyor::take_reports(rd_kafka_event_t* event, std::vector<Completion>& co
 
 void Conveyor::complete(const rd_kafka_message_t& message, size_t batch_size,
                         std::vector<Completion>& completions, Now now) {
-  const OutsideRecord record = outside_.remove(message._private);
-  Topic& topic = topics_[record.topic];
-  Partition& partition = topic.partitions[record.partition];
+  OUTBOX_ASSERT(outside_count_ > 0);
+  --outside_count_;
+  outside_bytes_ -= message.key_len + message.len + options_.record_cost_bytes;
+  const core::Ticket ticket = Producer::ticket_of(message);
+  const uint32_t number = Producer::topic_of(message);
+  Topic& topic = topics_[number];
+  Partition& partition = topic.partitions[static_cast<size_t>(message.partition)];
   --partition.outside;
   if (--topic.outside == 0 && topic.placing_partitions != topic.known_partitions) {
     raise_generation();
@@ -41,22 +45,22 @@ void Conveyor::complete(const rd_kafka_message_t& message, size_t batch_size,
   const rd_kafka_msg_status_t status = rd_kafka_message_status(&message);
   const Meaning meaning = meaning_of(message.err, status);
   const Outcome outcome = outcome_of(meaning, status, batch_size == 1);
-  completions.push_back(Completion{record.ticket, outcome, nullptr});
+  completions.push_back(Completion{ticket, outcome, nullptr});
   if (meaning == Meaning::delivered) {
-    note_delivered(record, now);
+    note_delivered(ticket, partition, now);
     return;
   }
   fence(now);
-  if (outcome != Outcome::returned) completions.back().cause = cause_of(record, message);
-  if (meaning == Meaning::topic_trouble) note_topic_trouble(record.topic, message.err, now);
+  if (outcome != Outcome::returned) completions.back().cause = cause_of(number, message);
+  if (meaning == Meaning::topic_trouble) note_topic_trouble(number, message.err, now);
   if (meaning != Meaning::refused) return;
-  facts_.look_again(record.topic);  // its limits may have changed
+  facts_.look_again(number);  // its limits may have changed
   progress_ = true;
   const bool suspected = !partition.suspects.empty();
   if (outcome == Outcome::reject) {
-    if (suspected) partition.suspects.acquit(record.ticket);
+    if (suspected) partition.suspects.acquit(ticket);
   } else {
-    batch_.push_back(record.ticket);
+    batch_.push_back(ticket);
     // The batch's last record: the suspicion is complete.
     if (batch_.size() == batch_size) partition.suspects.accuse(std::exchange(batch_, {}));
   }
@@ -64,27 +68,26 @@ void Conveyor::complete(const rd_kafka_message_t& message, size_t batch_size,
   if (!suspected && !partition.suspects.empty()) ++partitions_with_suspects_;
 }
 
-void Conveyor::note_delivered(const OutsideRecord& record, Now now) {
+void Conveyor::note_delivered(core::Ticket ticket, Partition& partition, Now now) {
   progress_ = true;
   trouble_.reset();
-  Partition& partition = partition_of(record.topic, record.partition);
   partition.used_at = now.instant;
   if (partition.seeding == Seeding::under_way) {
     partition.seeding = Seeding::seeded;
     raise_generation();
   }
   if (partition.suspects.empty()) return;
-  if (partition.suspects.acquit(record.ticket)) raise_generation();
+  if (partition.suspects.acquit(ticket)) raise_generation();
   if (partition.suspects.empty()) --partitions_with_suspects_;
 }
 
-std::unique_ptr<core::Cause> Conveyor::cause_of(const OutsideRecord& record,
+std::unique_ptr<core::Cause> Conveyor::cause_of(uint32_t topic,
                                                 const rd_kafka_message_t& message) const {
   rd_kafka_timestamp_type_t type{};
-  const Refused refused{record.partition, message.err, message.len + message.key_len,
-                        rd_kafka_message_timestamp(&message, &type)};
+  const Refused refused{static_cast<uint32_t>(message.partition), message.err,
+                        message.len + message.key_len, rd_kafka_message_timestamp(&message, &type)};
   return std::make_unique<core::Cause>(
-      core::Cause{error_name(message.err), describe_refusal(refused, facts_.facts(record.topic))});
+      core::Cause{error_name(message.err), describe_refusal(refused, facts_.facts(topic))});
 }
 
 void Conveyor::note_error(rd_kafka_event_t* event, Now now) {

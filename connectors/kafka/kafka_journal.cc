@@ -29,7 +29,8 @@ KafkaJournal::KafkaJournal(std::shared_ptr<const ClientOptions> client,
       pipeline_(std::move(pipeline)),
       wakeup_(std::make_shared<Wakeup>()),
       topics_(TopicTable::Options{std::move(watch), wakeup_, false, client_->log}),
-      conveyor_(ConveyorOptions{client_, kOutsideLettersBytesMax}, topics_, wakeup_) {}
+      conveyor_(ConveyorOptions{client_, kOutsideLettersBytesMax, kLetterCostBytes}, topics_,
+                wakeup_) {}
 
 const core::Destination& KafkaJournal::destination(std::string_view name) {
   core::Destination& destination = topics_.destination(name, make_dead_letter_topic());
@@ -65,7 +66,7 @@ Admission KafkaJournal::submit(const Delivery& delivery, Now now) {
   const uint32_t partition = event.aggregate_id
                                  ? partition_of_key(*event.aggregate_id, partitions)
                                  : partition_of_ticket(delivery.ticket.index, partitions);
-  const Place place{delivery.ticket, topic.id, partition, event.bytes() + kLetterCostBytes};
+  const Place place{delivery.ticket, topic.id, partition, key_and_value_bytes(event)};
   const Admission answer = conveyor_.may_send(place, now);
   if (answer != Admission::admitted) return answer;
   Record record{event.aggregate_id, event.payload, headers_of(delivery, now),

@@ -15,7 +15,8 @@ using core::DestinationState;
 using core::Now;
 
 constexpr size_t kBatchBytesMax = 1'000'000;
-// What the client library allocates per record beside the event's bytes.
+// What the client library allocates per record beside key and value, with headers as usual. Many
+// headers are bounded by the window, which counts them.
 constexpr size_t kRecordCostBytes = 1'000;
 constexpr int64_t kUsPerMs = 1'000;
 
@@ -34,7 +35,7 @@ KafkaSink::KafkaSink(std::shared_ptr<const ClientOptions> client, std::shared_pt
     : client_(std::move(client)),
       wakeup_(std::make_shared<Wakeup>()),
       topics_(TopicTable::Options{std::move(watch), wakeup_, compressed(*client_), client_->log}),
-      conveyor_(ConveyorOptions{client_, outside_bytes_max}, topics_, wakeup_) {
+      conveyor_(ConveyorOptions{client_, outside_bytes_max, kRecordCostBytes}, topics_, wakeup_) {
   conveyor_.warm_up();
 }
 
@@ -56,7 +57,7 @@ Admission KafkaSink::submit(const Delivery& delivery, Now now) {
   const uint32_t partition = event.aggregate_id
                                  ? partition_of_key(*event.aggregate_id, partitions)
                                  : partition_of_ticket(delivery.ticket.index, partitions);
-  const Place place{delivery.ticket, destination.id, partition, event.bytes() + kRecordCostBytes};
+  const Place place{delivery.ticket, destination.id, partition, key_and_value_bytes(event)};
   const Admission answer = conveyor_.may_send(place, now);
   if (answer != Admission::admitted) return answer;
   Record record{event.aggregate_id, event.payload,

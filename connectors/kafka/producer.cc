@@ -10,18 +10,16 @@ namespace {
 
 constexpr size_t kReasonBytes = 512;
 constexpr uint64_t kOneSignal = 1;
+static_assert(sizeof(void*) == sizeof(uint64_t));  // a ticket rides as the opaque
 
 // The library tells a null key or value from an empty one by the pointer.
 void* address_of(std::string_view bytes) {
   return const_cast<char*>(bytes.data() != nullptr ? bytes.data() : "");
 }
 
-rd_kafka_vu_t memory(rd_kafka_vtype_t type, std::optional<std::string_view> bytes) {
-  rd_kafka_vu_t argument{};
-  argument.vtype = type;
+void set_bytes(rd_kafka_vu_t& argument, std::optional<std::string_view> bytes) {
   argument.u.mem.ptr = bytes ? address_of(*bytes) : nullptr;
   argument.u.mem.size = bytes ? bytes->size() : 0;
-  return argument;
 }
 
 }  // namespace
@@ -43,6 +41,13 @@ Producer::Producer(std::shared_ptr<const ClientOptions> options, std::shared_ptr
       client_(std::move(client)),
       queue_(rd_kafka_queue_get_main(client_.get())) {
   rd_kafka_queue_io_event_enable(queue_.get(), wakeup_->fd(), &kOneSignal, sizeof kOneSignal);
+  arguments_[kTopic].vtype = RD_KAFKA_VTYPE_RKT;
+  arguments_[kPartition].vtype = RD_KAFKA_VTYPE_PARTITION;
+  arguments_[kKey].vtype = RD_KAFKA_VTYPE_KEY;
+  arguments_[kValue].vtype = RD_KAFKA_VTYPE_VALUE;
+  arguments_[kTimestamp].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
+  arguments_[kOpaque].vtype = RD_KAFKA_VTYPE_OPAQUE;
+  arguments_[kHeaders].vtype = RD_KAFKA_VTYPE_HEADERS;
 }
 
 Producer::~Producer() {
@@ -57,26 +62,22 @@ Producer::~Producer() {
 void Producer::warm(uint32_t topic, const std::string& name) {
   if (topics_.size() <= topic) topics_.resize(topic + 1);
   if (topics_[topic] != nullptr) return;
-  topics_[topic].reset(rd_kafka_topic_new(client_.get(), name.c_str(), nullptr));
+  rd_kafka_topic_conf_t* conf = rd_kafka_default_topic_conf_dup(client_.get());
+  rd_kafka_topic_conf_set_opaque(conf, reinterpret_cast<void*>(uintptr_t{topic}));
+  topics_[topic].reset(rd_kafka_topic_new(client_.get(), name.c_str(), conf));
   OUTBOX_ASSERT(topics_[topic] != nullptr);
 }
 
 rd_kafka_resp_err_t Producer::send(uint32_t topic, uint32_t partition, Record& record,
-                                   void* opaque) {
-  std::array<rd_kafka_vu_t, 7> arguments{};
-  arguments[0].vtype = RD_KAFKA_VTYPE_RKT;
-  arguments[0].u.rkt = topics_[topic].get();
-  arguments[1].vtype = RD_KAFKA_VTYPE_PARTITION;
-  arguments[1].u.i32 = static_cast<int32_t>(partition);
-  arguments[2] = memory(RD_KAFKA_VTYPE_KEY, record.key);
-  arguments[3] = memory(RD_KAFKA_VTYPE_VALUE, record.value);
-  arguments[4].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
-  arguments[4].u.i64 = record.timestamp_ms;
-  arguments[5].vtype = RD_KAFKA_VTYPE_OPAQUE;
-  arguments[5].u.ptr = opaque;
-  arguments[6].vtype = RD_KAFKA_VTYPE_HEADERS;
-  arguments[6].u.headers = record.headers.get();
-  rd_kafka_error_t* error = rd_kafka_produceva(client_.get(), arguments.data(), arguments.size());
+                                   core::Ticket ticket) {
+  arguments_[kTopic].u.rkt = topics_[topic].get();
+  arguments_[kPartition].u.i32 = static_cast<int32_t>(partition);
+  set_bytes(arguments_[kKey], record.key);
+  set_bytes(arguments_[kValue], record.value);
+  arguments_[kTimestamp].u.i64 = record.timestamp_ms;
+  arguments_[kOpaque].u.ptr = reinterpret_cast<void*>(ticket.pack());
+  arguments_[kHeaders].u.headers = record.headers.get();
+  rd_kafka_error_t* error = rd_kafka_produceva(client_.get(), arguments_.data(), arguments_.size());
   if (error == nullptr) {
     static_cast<void>(record.headers.release());  // the client owns them now
     return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -84,6 +85,14 @@ rd_kafka_resp_err_t Producer::send(uint32_t topic, uint32_t partition, Record& r
   const rd_kafka_resp_err_t code = rd_kafka_error_code(error);
   rd_kafka_error_destroy(error);
   return code;
+}
+
+core::Ticket Producer::ticket_of(const rd_kafka_message_t& report) {
+  return core::Ticket::unpack(reinterpret_cast<uint64_t>(report._private));
+}
+
+uint32_t Producer::topic_of(const rd_kafka_message_t& report) {
+  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(rd_kafka_topic_opaque(report.rkt)));
 }
 
 void Producer::take_back() {

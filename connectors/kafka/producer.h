@@ -6,6 +6,7 @@
 // Thread: the pipeline's, but for the destructor, which waits for the library's threads and may run
 // on any. Lifetime: the bytes of a record stay until its report came, or the producer is destroyed.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "connectors/kafka/handles.h"
 #include "connectors/kafka/properties.h"
 #include "connectors/kafka/wakeup.h"
+#include "relay/core/position.h"
 #include "relay/core/result.h"
 
 namespace outbox::kafka {
@@ -43,8 +45,12 @@ class Producer {
   /// Starts to learn where the topic's partitions live, so that its first record is not late.
   void warm(uint32_t topic, const std::string& name);
 
-  /// Queues a record; `opaque` comes back with its report. The topic was warmed.
-  rd_kafka_resp_err_t send(uint32_t topic, uint32_t partition, Record& record, void* opaque);
+  /// Queues a record. The topic was warmed.
+  rd_kafka_resp_err_t send(uint32_t topic, uint32_t partition, Record& record, core::Ticket ticket);
+
+  /// What a report says of the record that was sent.
+  static core::Ticket ticket_of(const rd_kafka_message_t& report);
+  static uint32_t topic_of(const rd_kafka_message_t& report);
 
   /// The next delivery report or error; null when there is none. Serve until then: the wakeup is
   /// signalled once until the queue was empty.
@@ -60,11 +66,14 @@ class Producer {
   void break_it();
 
  private:
+  enum Argument { kTopic, kPartition, kKey, kValue, kTimestamp, kOpaque, kHeaders, kArguments };
+
   const std::shared_ptr<const ClientOptions> options_;
   const std::shared_ptr<Wakeup> wakeup_;
   ClientHandle client_;
   QueueHandle queue_;
-  std::vector<TopicHandle> topics_;  // by the sink's index; null until warmed
+  std::vector<TopicHandle> topics_;                    // by the sink's index; null until warmed
+  std::array<rd_kafka_vu_t, kArguments> arguments_{};  // of the next record; reused
 };
 
 }  // namespace outbox::kafka

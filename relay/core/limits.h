@@ -21,9 +21,13 @@ inline constexpr size_t kWindowCells = 8192;
 /// flight, 4 MB peak at 39 MB resident and 8 MB at 49 MB; the bound is 48 MB (invariant 7).
 inline constexpr size_t kWindowBytes = 4 * 1024 * 1024;
 
-/// Events one step takes in before sinks are looked at again: completions free memory, so they come
-/// first and often.
-inline constexpr size_t kIntakeEventsPerStep = 1024;
+/// Items one poll of a source brings: few enough to stay in the processor's cache between source
+/// and window.
+inline constexpr size_t kIntakeItemsPerPoll = 256;
+
+/// Items one step takes in before sinks are looked at again. A reader that naps finds some
+/// thousand: what is submitted in one go leaves in fewer and larger requests.
+inline constexpr size_t kIntakeItemsPerStep = 4096;
 
 /// Topics one pipeline may route to. A topic costs metadata in every client; aggregate types come
 /// from inserted rows, so an unbounded set would let one writer take the relay's memory.

@@ -59,7 +59,7 @@ class Source {
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
 
-  /// Appends what is there to `batch`, within `credit` (indexed by StreamId). Called every step,
+  /// Appends what is there to `batch`, within `credit` (indexed by StreamId). Called in every step,
   /// also without credit: then it only keeps its connection alive. An Error ends the pipeline: what
   /// can heal by itself is not returned but shown by health().
   virtual Result<void> poll(Batch& batch, std::span<const Credit> credit, Now now) = 0;

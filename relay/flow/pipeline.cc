@@ -20,6 +20,9 @@ using core::Result;
 using core::StreamId;
 using core::Ticket;
 
+// Cells to have on their way into the cache: they were last touched thousands of events ago.
+constexpr size_t kFetchAhead = 8;
+
 core::Error stopped(std::string code, std::string subject, std::string detail, std::string hint) {
   return core::Error{core::Fault::fatal, std::move(code),   "deliver",
                      std::move(subject), std::move(detail), std::move(hint)};
@@ -70,7 +73,12 @@ Result<void> Pipeline::settle(core::Sink& sink, Now now) {
   sink.poll(completions_, now);
   if (completions_.empty()) return {};
   did_work_ = true;
-  for (Completion& completion : completions_) {
+  for (size_t next = 0; next < completions_.size(); ++next) {
+    if (const size_t later = next + kFetchAhead; later < completions_.size()) {
+      const Ticket ticket = completions_[later].ticket;
+      windows_[ticket.stream.value].fetch_cell(ticket.index);
+    }
+    Completion& completion = completions_[next];
     Cell& done = cell(completion.ticket);
     OUTBOX_ASSERT(done.state == CellState::outside);
     OUTBOX_ASSERT((done.purpose == Purpose::deliver) == (&sink == &sink_));
@@ -224,21 +232,29 @@ void Pipeline::save(Now now, const Lease& lease) {
 // ---- intake: source -> route -> window
 
 Result<void> Pipeline::intake(Now now) {
+  size_t taken = 0;
+  do {
+    give_credit();
+    batch_.clear();
+    auto polled = source_.poll(batch_, credit_, now);
+    if (!polled) return polled;
+    for (core::Item& item : batch_) take(item);
+    taken += batch_.size();
+  } while (batch_.size() >= core::kIntakeItemsPerPoll && taken < core::kIntakeItemsPerStep);
+  if (taken > 0) did_work_ = true;
+  batch_.clear();  // frees the chunk refs of items that moved nowhere
+  return {};
+}
+
+void Pipeline::give_credit() {
   const size_t held = open_bytes();
   const size_t free = held < options_.window_bytes ? options_.window_bytes - held : 0;
   // Each stream's share of what all may take now; never nothing while something is free.
   const size_t bytes = std::min(free, std::max<size_t>(free / windows_.size(), 1));
   for (size_t stream = 0; stream < windows_.size(); ++stream) {
-    const size_t events = std::min(windows_[stream].free_cells(), core::kIntakeEventsPerStep);
+    const size_t events = std::min(windows_[stream].free_cells(), core::kIntakeItemsPerPoll);
     credit_[stream] = taking_ ? core::Credit{events, bytes} : core::Credit{};
   }
-  batch_.clear();
-  auto polled = source_.poll(batch_, credit_, now);
-  if (!polled) return polled;
-  for (core::Item& item : batch_) take(item);
-  if (!batch_.empty()) did_work_ = true;
-  batch_.clear();  // frees the chunk refs of items that moved nowhere
-  return {};
 }
 
 void Pipeline::take(core::Item& item) {
@@ -284,6 +300,7 @@ Admission Pipeline::submit_window(StreamId stream, Now now, const Lease& lease) 
   Window& window = windows_[stream.value];
   for (; window.cursor() != window.end(); window.advance_cursor()) {
     const Ticket ticket{stream, window.cursor()};
+    window.fetch_bytes(ticket.index + kFetchAhead);
     const Cell& next = window.at(ticket.index);
     if (next.state != CellState::queued || next.purpose != Purpose::deliver) continue;
     if (!lanes_.empty() && lanes_.holds(key_of(ticket))) {

@@ -115,6 +115,7 @@ class Pipeline {
   core::Result<void> intake(core::Now now);
   void submit(core::Now now, const core::Lease& lease);
 
+  void give_credit();
   void take(core::Item& item);
   void settle_cell(core::Ticket ticket);
   void refuse(core::Ticket ticket, core::Cause cause);

@@ -7,6 +7,11 @@
 #include "relay/flow/planted.h"
 
 namespace outbox::flow {
+namespace {
+
+constexpr size_t kCacheLineBytes = 64;
+
+}  // namespace
 
 Window::Window(size_t cells) : ring_(cells) { OUTBOX_ASSERT(std::has_single_bit(cells)); }
 
@@ -46,6 +51,20 @@ const Cell& Window::at(uint64_t index) const {
 Cell& Window::at(uint64_t index) {
   OUTBOX_ASSERT(index >= begin_ && index < end_);
   return ring_[index & (ring_.size() - 1)];
+}
+
+void Window::fetch_cell(uint64_t index) const {
+  const Cell* cell = &ring_[index & (ring_.size() - 1)];
+  const char* bytes = reinterpret_cast<const char*>(cell);
+  for (size_t at = 0; at < sizeof *cell; at += kCacheLineBytes) __builtin_prefetch(bytes + at);
+}
+
+// What names and routes an event lies close together in its row, before the payload.
+void Window::fetch_bytes(uint64_t index) const {
+  if (index >= end_) return;
+  const char* bytes = ring_[index & (ring_.size() - 1)].event.aggregate_type.data();
+  __builtin_prefetch(bytes);
+  __builtin_prefetch(bytes + kCacheLineBytes);
 }
 
 void Window::rewind(uint64_t index) {

@@ -63,6 +63,10 @@ class Window {
 
   Cell& at(uint64_t index);
   const Cell& at(uint64_t index) const;
+  /// Tells the processor that the cell, or the first bytes of its event, are needed soon. Bytes are
+  /// fetched only for a cell before end().
+  void fetch_cell(uint64_t index) const;
+  void fetch_bytes(uint64_t index) const;
   uint64_t begin() const { return begin_; }
   uint64_t end() const { return end_; }
 

@@ -31,9 +31,10 @@ TEST_F(PipelineIntakeTest, OneStepTakesInABoundedNumberOfEvents) {
   options_.pipeline.window_cells = 8192;
   make_world();
   sink().cork();
-  commit(100, many(1, 3000));
+  commit(100, many(1, 6000));
   step();
-  EXPECT_EQ(pipeline().counters().taken, core::kIntakeEventsPerStep);
+  EXPECT_EQ(pipeline().counters().taken, core::kIntakeItemsPerStep);
+  EXPECT_EQ(world_->source().newest_credit()[0].events, core::kIntakeItemsPerPoll);
   sink().uncork();
   run();
 }
