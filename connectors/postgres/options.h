@@ -29,11 +29,18 @@ struct TableName {
   std::string text() const { return schema + "." + name; }
 };
 
+/// How events leave Postgres.
+enum class Mode : uint8_t {
+  wal,   // logical replication of the inserts (wal_source.h)
+  poll,  // reading the table itself (poll_source.h)
+};
+
 struct PostgresOptions {
   /// postgresql:// URL or key=value string for libpq, with its password: never printed.
   std::string url;
   /// Key of outbox.progress; also in application_name.
   std::string pipeline;
+  Mode mode = Mode::wal;
   std::string slot;
   std::string publication;
   TableName table;
@@ -42,6 +49,9 @@ struct PostgresOptions {
   /// How often the heartbeat writes a message into the WAL and reads the slot's state. It lets an
   /// idle outbox's slot move and lag return to zero. Zero turns it off.
   core::Duration heartbeat_interval = std::chrono::seconds(1);
+
+  /// The longest pause between two looks of a poll, when no rows come.
+  core::Duration poll_interval_most = std::chrono::milliseconds(50);
 
   /// Where reconnect delays draw their jitter from; tests fix it.
   uint64_t jitter_seed = 0;

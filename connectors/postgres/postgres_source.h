@@ -1,10 +1,12 @@
 #pragma once
-// The way in: a Postgres WAL source and the store of its progress, made together because they share
-// the slot. Constructing touches no network; the first poll() of each begins to connect.
+// The way in: a Postgres source and the store of its progress, made together because they share who
+// holds the pipeline. Constructing touches no network; the first poll() of each begins to connect.
 //
 //   PostgresPipeline postgres = make_postgres_source(options, pool);
-//   postgres.source     core::Source, and lease(), take_notices(), close(), counters()
-//   postgres.progress   core::Checkpoint, and facts() for metrics and lag
+//   postgres.wal, .poll  the source of options.mode, the other is null: a core::Source, with
+//   lease(),
+//                        facts or counters, take_notices(), close()
+//   postgres.progress    core::Checkpoint, and in mode wal facts() for metrics and lag
 //
 // Thread: both are used from one pipeline's thread. Destroy them after everything that holds events
 // or chunks, and before the pool.
@@ -12,6 +14,7 @@
 #include <memory>
 
 #include "connectors/postgres/options.h"
+#include "connectors/postgres/poll_source.h"
 #include "connectors/postgres/progress_store.h"
 #include "connectors/postgres/wal_source.h"
 #include "relay/core/chunk.h"
@@ -19,7 +22,8 @@
 namespace outbox::postgres {
 
 struct PostgresPipeline {
-  std::unique_ptr<WalSource> source;
+  std::unique_ptr<WalSource> wal;
+  std::unique_ptr<PollSource> poll;
   std::unique_ptr<ProgressStore> progress;
 };
 

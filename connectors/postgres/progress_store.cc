@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
+#include "connectors/postgres/detail/poll_session.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
 #include "relay/core/assert.h"
@@ -23,7 +25,7 @@ constexpr core::Duration kAnswerMax = std::chrono::seconds(15);
 constexpr const char* kSaveName = "outbox_save";
 constexpr const char* kHeartbeatName = "outbox_heartbeat";
 constexpr const char* kSaveQuery =
-    "select outbox.progress_save($1, $2, $3, $4, $5, $6, $7, $8) as saved";
+    "select outbox.progress_save($1, $2, $3, $4, $5, $6, $7, $8, $9) as saved";
 
 Result<void> prepare(Connection& sql, const char* name, const std::string& query,
                      const Waiter& waiter) {
@@ -39,6 +41,12 @@ Result<ConnectionHandle> connect(const PostgresOptions& options, const Waiter& w
   auto sql = Connection::open(options.url, ConnectionKind::sql, application_name(options), waiter);
   if (!sql) return sql.error();
   if (const auto saved = prepare(*sql, kSaveName, kSaveQuery, waiter); !saved) return saved.error();
+  if (options.mode == Mode::poll) {
+    const auto prepared = prepare(*sql, kHeartbeatName, poll_lock_query(options.pipeline), waiter);
+    if (!prepared) return prepared.error();
+    PQsetnonblocking(sql->handle(), 1);
+    return sql->release();
+  }
   const auto parameters = heartbeat_parameters(*sql, options, waiter);
   if (!parameters) return parameters.error();
   std::string heartbeat = kHeartbeatQuery;
@@ -158,17 +166,33 @@ bool ProgressStore::heartbeat_wanted() const {
 
 bool ProgressStore::send_save() {
   const Progress& progress = saving_->progress;
-  const std::array<std::string, 8> texts = {options_.pipeline,
-                                            std::to_string(saving_->epoch),
-                                            shared_->identity.system_id,
-                                            std::to_string(shared_->identity.timeline),
-                                            options_.slot,
-                                            core::to_string(core::Lsn{progress.boundary.major}),
-                                            core::to_string(core::Lsn{progress.settled.major}),
-                                            std::to_string(progress.settled.minor)};
-  std::array<const char*, 8> values;
-  std::transform(texts.begin(), texts.end(), values.begin(),
-                 [](const std::string& text) { return text.c_str(); });
+  std::string end = "0/0";
+  std::string commit = "0/0";
+  std::string ordinal = "0";
+  std::optional<std::string> delivered_seq;
+  switch (options_.mode) {
+    case Mode::wal:
+      end = core::to_string(core::Lsn{progress.boundary.major});
+      commit = core::to_string(core::Lsn{progress.settled.major});
+      ordinal = std::to_string(progress.settled.minor);
+      break;
+    case Mode::poll:
+      // Rows come in the order of their numbers, all of them: each is as good an end as a boundary.
+      delivered_seq = std::to_string(std::max(progress.boundary, progress.settled).major);
+      break;
+  }
+  const std::string epoch = std::to_string(saving_->epoch);
+  const std::string timeline = std::to_string(shared_->identity.timeline);
+  const std::array<const char*, 9> values = {
+      options_.pipeline.c_str(),
+      epoch.c_str(),
+      shared_->identity.system_id.c_str(),
+      timeline.c_str(),
+      options_.mode == Mode::wal ? options_.slot.c_str() : "",
+      end.c_str(),
+      commit.c_str(),
+      ordinal.c_str(),
+      delivered_seq ? delivered_seq->c_str() : nullptr};
   return PQsendQueryPrepared(connection_.get(), kSaveName, static_cast<int>(values.size()),
                              values.data(), nullptr, nullptr, 0) != 0;
 }
@@ -237,6 +261,13 @@ Result<std::optional<Progress>> ProgressStore::on_saved(const Rows& rows) {
 }
 
 Result<void> ProgressStore::on_heartbeat(const Rows& rows) {
+  if (options_.mode == Mode::poll) {
+    const std::string text = rows.value("pid");
+    int pid = 0;  // nobody has the lock
+    std::from_chars(text.data(), text.data() + text.size(), pid);
+    shared_->lease.seen_from_outside(pid, asked_at_);
+    return {};
+  }
   const Result<Heartbeat> heartbeat = read_heartbeat(rows);
   if (!heartbeat) return heartbeat.error();
   facts_ = heartbeat->facts;

@@ -22,10 +22,12 @@ postgres::PostgresOptions postgres_options(const SourceConfig& source,
   postgres::PostgresOptions options;
   options.url = source.url.reveal();
   options.pipeline = pipeline;
+  options.mode = source.mode == SourceMode::poll ? postgres::Mode::poll : postgres::Mode::wal;
   options.slot = source.slot;
   options.publication = source.publication;
   options.table = postgres::TableName{source.table_schema, source.table_name};
   options.heartbeat_interval = source.heartbeat;
+  options.poll_interval_most = source.poll_interval;
   options.jitter_seed = std::hash<std::string>()(pipeline);
   return options;
 }
@@ -43,9 +45,19 @@ SourceGauges gauges_of(const postgres::WalSource& source, const postgres::Progre
   return gauges;
 }
 
-std::vector<Notice> notices_of(postgres::WalSource& source) {
+// Each look is a heartbeat of its own.
+SourceGauges gauges_of(const postgres::PollSource& source) {
+  SourceGauges gauges;
+  gauges.reconnects = source.reconnects();
+  const postgres::PollFacts& facts = source.facts();
+  if (facts.read_at == core::Instant{}) return gauges;
+  gauges.heartbeat = Heartbeat{core::Position{facts.last_seq, 0}, facts.read_at, facts.last_seq};
+  return gauges;
+}
+
+std::vector<Notice> notices_of(const std::vector<postgres::Finding>& findings) {
   std::vector<Notice> notices;
-  for (const postgres::Finding& finding : source.take_notices()) {
+  for (const postgres::Finding& finding : findings) {
     const bool plain = finding.severity == postgres::Severity::note;
     std::string text = finding.code + ": " + finding.what;
     if (!finding.remedy.empty()) text += ". " + finding.remedy;
@@ -54,16 +66,27 @@ std::vector<Notice> notices_of(postgres::WalSource& source) {
   return notices;
 }
 
+template <typename PostgresSource>
+void add_source(PipelineParts& parts, std::unique_ptr<PostgresSource> made) {
+  PostgresSource& source = *made;
+  parts.lease = [&source](core::Instant) { return source.lease(); };
+  parts.take_notices = [&source] { return notices_of(source.take_notices()); };
+  parts.close = [&source](core::Now now) { source.close(now); };
+  parts.source = std::move(made);
+}
+
 void add_postgres(PipelineParts& parts, const SourceConfig& config) {
   parts.pool = std::make_shared<core::ChunkPool>();
   auto postgres = postgres::make_postgres_source(postgres_options(config, parts.name), *parts.pool);
-  postgres::WalSource& source = *postgres.source;
-  postgres::ProgressStore& progress = *postgres.progress;
-  parts.lease = [&source](core::Instant) { return source.lease(); };
-  parts.gauges = [&source, &progress] { return gauges_of(source, progress); };
-  parts.take_notices = [&source] { return notices_of(source); };
-  parts.close = [&source](core::Now now) { source.close(now); };
-  parts.source = std::move(postgres.source);
+  if (postgres.wal != nullptr) {
+    parts.gauges = [&source = *postgres.wal, &progress = *postgres.progress] {
+      return gauges_of(source, progress);
+    };
+    add_source(parts, std::move(postgres.wal));
+  } else {
+    parts.gauges = [&source = *postgres.poll] { return gauges_of(source); };
+    add_source(parts, std::move(postgres.poll));
+  }
   parts.checkpoint = std::move(postgres.progress);
 }
 
@@ -155,8 +178,11 @@ std::vector<Finding> look_at_source(const SourceConfig& source, const std::strin
   if (std::all_of(findings.begin(), findings.end(),
                   [](const Finding& one) { return one.level == FindingLevel::ok; })) {
     findings.push_back(Finding{FindingLevel::ok,
-                               "nothing stands in the way of slot " + source.slot +
-                                   " and publication " + source.publication,
+                               source.mode == SourceMode::poll
+                                   ? "nothing stands in the way of polling " + source.table_schema +
+                                         "." + source.table_name
+                                   : "nothing stands in the way of slot " + source.slot +
+                                         " and publication " + source.publication,
                                ""});
   }
   return findings;

@@ -8,9 +8,9 @@ def route(topic, on_failure="dead-letter", **match):
             + f'topic = "{topic}"\non_failure = "{on_failure}"\n')
 
 
-def source(name, slot, url="${DATABASE_URL}", publication=None, more=""):
-    return (f'\n[source.{name}]\ntype = "postgres"\nurl = "{url}"\nmode = "wal"\nslot = "{slot}"\n'
-            f'publication = "{publication or slot}"\n{more}\n')
+def source(name, slot, url="${DATABASE_URL}", publication=None, more="", mode="wal"):
+    return (f'\n[source.{name}]\ntype = "postgres"\nurl = "{url}"\nmode = "{mode}"\n'
+            f'slot = "{slot}"\npublication = "{publication or slot}"\n{more}\n')
 
 
 def sink(bootstrap="${KAFKA_BOOTSTRAP}", properties="", name="kafka"):
@@ -28,8 +28,8 @@ def admin(port, more=""):
 
 
 def whole(admin_port, slot, routes=(), name="orders", admin_more="", source_more="",
-          pipeline_more="", properties="", publication=None):
+          pipeline_more="", properties="", publication=None, mode="wal"):
     """A config of one pipeline."""
     return (admin(admin_port, admin_more)
-            + source("shop", slot, publication=publication, more=source_more)
+            + source("shop", slot, publication=publication, more=source_more, mode=mode)
             + sink(properties=properties) + pipeline(name, "shop", routes, pipeline_more))

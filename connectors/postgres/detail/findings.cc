@@ -37,7 +37,7 @@ std::string table_sql(const TableName& table) {
   return quote_identifier(table.schema) + "." + quote_identifier(table.name);
 }
 
-void judge_settings(const ServerFacts& facts, Findings& findings) {
+void judge_settings(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
   if (facts.version < kOldestVersion || facts.version > kNewestVersion) {
     findings.add(facts.version < kOldestVersion ? Severity::error : Severity::warning,
                  "SERVER_VERSION",
@@ -50,6 +50,7 @@ void judge_settings(const ServerFacts& facts, Findings& findings) {
                  "the server is a standby (in recovery): it takes no progress and no heartbeat",
                  "Let the URL name the primary, or add target_session_attrs=read-write to it");
   }
+  if (options.mode == Mode::poll) return;
   if (facts.wal_level != "logical") {
     findings.add(Severity::error, "WAL_LEVEL",
                  "wal_level is " + facts.wal_level + ", logical decoding needs logical",
@@ -75,7 +76,7 @@ void judge_settings(const ServerFacts& facts, Findings& findings) {
 }
 
 void judge_role(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
-  if (!facts.may_replicate) {
+  if (!facts.may_replicate && options.mode == Mode::wal) {
     findings.add(Severity::warning, "ROLE_REPLICATION",
                  "role " + facts.user +
                      " has no REPLICATION attribute (managed services give the "
@@ -92,9 +93,10 @@ void judge_role(const ServerFacts& facts, const PostgresOptions& options, Findin
                  "grant outbox_relay to " + quote_identifier(facts.user) + ";");
   }
   if (facts.table && !facts.table->may_select) {
-    findings.add(Severity::warning, "TABLE_DENIED",
+    const bool polls = options.mode == Mode::poll;
+    findings.add(polls ? Severity::error : Severity::warning, "TABLE_DENIED",
                  "role " + facts.user + " may not read " + options.table.text() +
-                     ": older rows cannot be counted, lag in events cannot be told",
+                     (polls ? "" : ": older rows cannot be counted, lag in events cannot be told"),
                  "grant outbox_relay to " + quote_identifier(facts.user) +
                      "; -- or: grant select on " + table_sql(options.table) + " to " +
                      quote_identifier(facts.user) + ";");
@@ -121,6 +123,47 @@ std::optional<Finding> judge_columns(const TableFacts& table, const PostgresOpti
                  mapped.error().hint};
 }
 
+// What the horizon stands on (horizon.h): every row is numbered by a sequence, in its own insert,
+// after the lock.
+void judge_sequence(const TableFacts& table, const PostgresOptions& options, Findings& findings) {
+  const std::string column = "column \"" + options.columns.seq + "\" of " + options.table.text();
+  if (table.sequence.empty()) {
+    findings.add(Severity::error, "SEQUENCE_MISSING",
+                 column +
+                     " is not numbered by a sequence of its own, so nobody can tell which rows "
+                     "may still come",
+                 "alter table " + table_sql(options.table) + " alter column " +
+                     quote_identifier(options.columns.seq) +
+                     " add generated always as identity; -- or name a bigserial column");
+    return;
+  }
+  if (!table.seq_by_default) {
+    findings.add(Severity::error, "NUMBERED_ELSEWHERE",
+                 column + " does not take its default from sequence " + table.sequence +
+                     ": numbers that an application draws before it inserts come out of order",
+                 "Let the database number the rows: default nextval('" + table.sequence + "')");
+  }
+  if (table.sequence_cache != 1 || !table.sequence_ascends) {
+    findings.add(Severity::error, "SEQUENCE_CACHE",
+                 "sequence " + table.sequence + " has CACHE " +
+                     std::to_string(table.sequence_cache) +
+                     (table.sequence_ascends ? "" : " and does not only ascend") +
+                     ": sessions would keep numbers back and use them late",
+                 "alter sequence " + table.sequence + " cache 1 no cycle;");
+  }
+  if (!table.sequence_readable) {
+    findings.add(Severity::error, "SEQUENCE_DENIED",
+                 "the role may not read sequence " + table.sequence,
+                 "grant select on sequence " + table.sequence + " to outbox_relay;");
+  }
+  if (table.subscribed) {
+    findings.add(Severity::error, "TABLE_SUBSCRIBED",
+                 "table " + options.table.text() +
+                     " is filled by a subscription: its rows bring the numbers of another server",
+                 "Run the relay at the publisher, or use mode = \"wal\"");
+  }
+}
+
 void judge_table(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
   const std::string table = options.table.text();
   if (!facts.table) {
@@ -130,6 +173,7 @@ void judge_table(const ServerFacts& facts, const PostgresOptions& options, Findi
     return;
   }
   findings.add(judge_columns(*facts.table, options));
+  if (options.mode == Mode::poll) judge_sequence(*facts.table, options, findings);
   if (facts.table->unlogged) {
     findings.add(Severity::error, "TABLE_UNLOGGED",
                  "table " + table + " is unlogged: its rows never reach the WAL",
@@ -178,7 +222,7 @@ std::string quote_literal(const std::string& text) {
 
 std::vector<Finding> judge_server(const ServerFacts& facts, const PostgresOptions& options) {
   Findings findings;
-  judge_settings(facts, findings);
+  judge_settings(facts, options, findings);
   judge_role(facts, options, findings);
   judge_table(facts, options, findings);
   return findings.take();

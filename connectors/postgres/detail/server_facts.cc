@@ -69,6 +69,19 @@ select c.oid, c.relkind = 'p' as partitioned, c.relpersistence = 'u' as unlogged
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'p'))sql";
 
+// An identity column has no default in pg_attrdef, but nothing else can number it.
+constexpr const char* kSequenceQuery = R"sql(
+select pg_catalog.has_sequence_privilege(s.seqrelid, 'select, usage') as readable,
+       s.seqcache as cache, s.seqincrement > 0 and not s.seqcycle as ascends,
+       a.attidentity <> '' or coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), '')
+         like 'nextval(%' as by_default,
+       exists (select from pg_catalog.pg_subscription_rel r where r.srrelid = a.attrelid)
+         as subscribed
+from pg_catalog.pg_sequence s
+join pg_catalog.pg_attribute a on a.attrelid = $2::oid and a.attname = $3
+left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+where s.seqrelid = $1::regclass)sql";
+
 // A domain stands for its base type; no domain over a domain is looked into.
 constexpr const char* kColumnsQuery = R"sql(
 select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
@@ -140,6 +153,17 @@ Result<std::optional<TableFacts>> read_table(Connection& sql, const PostgresOpti
   table.may_select = rows->truth("may_select");
   table.payload_size_checked = rows->truth("payload_size_checked");
   table.sequence = rows->value("sequence");
+  if (!table.sequence.empty()) {
+    const auto sequence =
+        sql.run(kSequenceQuery, {table.sequence, rows->value("oid"), options.columns.seq},
+                "look at", "sequence " + table.sequence, waiter);
+    if (!sequence) return sequence.error();
+    table.sequence_readable = sequence->truth("readable");
+    table.sequence_cache = number<int64_t>(sequence->value("cache"));
+    table.sequence_ascends = sequence->truth("ascends");
+    table.seq_by_default = sequence->truth("by_default");
+    table.subscribed = sequence->truth("subscribed");
+  }
   const auto columns =
       sql.run(kColumnsQuery, {rows->value("oid")}, "look at the columns of", subject, waiter);
   if (!columns) return columns.error();
@@ -208,6 +232,9 @@ ProgressFacts progress_of(const Rows& rows) {
   progress.end = lsn(rows.value("end_lsn"));
   progress.commit = lsn(rows.value("commit_lsn"));
   progress.ordinal = number<uint64_t>(rows.value("ordinal"));
+  if (const auto seq = rows.text(0, "delivered_seq")) {
+    progress.delivered_seq = number<uint64_t>(*seq);
+  }
   progress.epoch = number<uint64_t>(rows.value("epoch"));
   return progress;
 }

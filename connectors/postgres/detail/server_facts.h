@@ -30,6 +30,11 @@ struct TableFacts {
   bool payload_size_checked = false;  // some CHECK looks at a payload column
   bool unlogged = false;
   std::string sequence;  // of the seq column, "" if it has none
+  bool sequence_readable = false;
+  int64_t sequence_cache = 1;
+  bool sequence_ascends = true;
+  bool seq_by_default = false;  // the column's default takes the sequence's next value
+  bool subscribed = false;      // a subscription of this database fills the table
   std::vector<TableColumn> columns;
 };
 
@@ -64,6 +69,7 @@ struct ProgressFacts {
   core::Lsn end;
   core::Lsn commit;
   uint64_t ordinal = 0;
+  std::optional<uint64_t> delivered_seq;
   uint64_t epoch = 0;
 };
 

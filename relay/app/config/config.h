@@ -31,9 +31,13 @@ struct AdminConfig {
   bool operator==(const AdminConfig&) const = default;
 };
 
-/// A Postgres database that is read through its WAL.
+/// How events leave Postgres.
+enum class SourceMode : uint8_t { wal, poll };
+
+/// A Postgres database with an outbox.
 struct SourceConfig {
   std::string name;
+  SourceMode mode = SourceMode::wal;
   Secret url;               // as libpq takes it
   std::string slot;         // default outbox_<name>
   std::string publication;  // default: as the slot
@@ -42,6 +46,8 @@ struct SourceConfig {
 
   /// How often a heartbeat goes into the WAL, so that lag is true when nobody writes. 0: never.
   std::chrono::milliseconds heartbeat{1000};
+  /// Mode poll: the longest pause between two looks while no rows come.
+  std::chrono::milliseconds poll_interval{50};
   bool operator==(const SourceConfig&) const = default;
 };
 

@@ -110,11 +110,14 @@ PlacedSource read_source(const Entry& section, LoadContext& context) {
     check_url(*url, title, context);
     source.url = Secret(url->value);
   }
-  reader.choice("mode", {"wal"}, {"poll", "status"}, "wal");
+  const bool polls = reader.choice("mode", {"wal", "poll"}, {"status"}, "wal") == "poll";
+  source.mode = polls ? SourceMode::poll : SourceMode::wal;
   read_names(reader, placed);
   read_table_name(reader, source);
   source.heartbeat = std::chrono::milliseconds(reader.integer("heartbeat_ms", 0, 3'600'000, 1000));
-  reader.later({"columns", "shards", "refill", "order_column", "poll_interval_ms"});
+  source.poll_interval =
+      std::chrono::milliseconds(reader.integer("poll_interval_ms", 2, 60'000, 50));
+  reader.later({"columns", "shards", "refill", "order_column"});
   reader.finish();
   return placed;
 }

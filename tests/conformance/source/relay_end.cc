@@ -59,14 +59,14 @@ core::Now RelayEnd::now() {
 void RelayEnd::step() {
   const core::Now time = now();
   const core::Credit room{credit ? credit_events : 0, credit ? credit_bytes : 0};
-  const auto polled = ends_.source->poll(batch_, std::span(&room, 1), time);
+  const auto polled = ends_.wal->poll(batch_, std::span(&room, 1), time);
   take_items();
   if (!polled) return fail(polled.error());
   const auto saved = ends_.progress->poll(time);
   if (!saved) return fail(saved.error());
   if (*saved) {
     saved_ = **saved;
-    ends_.source->confirm({core::StreamId{0}, saved_.boundary});
+    ends_.wal->confirm({core::StreamId{0}, saved_.boundary});
   }
   if (settle_) settle_more();
 }
@@ -77,7 +77,7 @@ void RelayEnd::take_items() {
     if (item.kind == core::ItemKind::event) ++event_count_;
   }
   batch_.clear();
-  for (auto& notice : ends_.source->take_notices()) notices_.push_back(std::move(notice));
+  for (auto& notice : ends_.wal->take_notices()) notices_.push_back(std::move(notice));
 }
 
 void RelayEnd::settle_more() {
@@ -87,14 +87,14 @@ void RelayEnd::settle_more() {
     mark = std::max(mark, item.position);
   }
   if (ends_.progress->idle() && wanted_.boundary > saved_.boundary) {
-    ends_.progress->save(wanted_, ends_.source->lease().epoch);
+    ends_.progress->save(wanted_, ends_.wal->lease().epoch);
   }
 }
 
 bool RelayEnd::settle(core::Position boundary, core::Position settled) {
   const core::Progress progress{core::StreamId{0}, boundary, settled};
   if (!run_until([&] { return ends_.progress->idle(); })) return false;
-  ends_.progress->save(progress, ends_.source->lease().epoch);
+  ends_.progress->save(progress, ends_.wal->lease().epoch);
   return run_until([&] { return saved_ == progress; });
 }
 
@@ -107,7 +107,7 @@ void RelayEnd::sleep_until_due(core::Instant limit) {
   core::Instant wake = limit;
   std::vector<pollfd> fds;
   for (const core::Interest& interest :
-       {ends_.source->interest(time), ends_.progress->interest(time)}) {
+       {ends_.wal->interest(time), ends_.progress->interest(time)}) {
     wake = std::min(wake, interest.wake_at);
     if (interest.fd < 0) continue;
     if (interest.not_before > time) {

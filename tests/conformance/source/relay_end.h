@@ -69,14 +69,14 @@ class RelayEnd {
   std::vector<std::string> notice_codes() const;
   std::string notice(const std::string& code) const;
 
-  postgres::WalSource& source() { return *ends_.source; }
+  postgres::WalSource& source() { return *ends_.wal; }
   postgres::ProgressStore& store() { return *ends_.progress; }
   const postgres::PostgresOptions& options() const { return options_; }
-  core::HealthState state() const { return ends_.source->health().state; }
-  std::string reason() const { return ends_.source->health().reason; }
+  core::HealthState state() const { return ends_.wal->health().state; }
+  std::string reason() const { return ends_.wal->health().reason; }
   bool streaming() const { return state() == core::HealthState::ok; }
 
-  void close() { ends_.source->close(now()); }
+  void close() { ends_.wal->close(now()); }
 
   static core::Now now();
 

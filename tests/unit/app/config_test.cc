@@ -24,6 +24,7 @@ TEST(ConfigTest, AMinimalConfigGetsEveryDefault) {
   EXPECT_EQ(source.publication, "outbox_shop");
   EXPECT_EQ(source.table_schema + "." + source.table_name, "outbox.event");
   EXPECT_EQ(source.heartbeat, std::chrono::milliseconds(1000));
+  EXPECT_EQ(source.mode, SourceMode::wal);
   EXPECT_EQ(config.sink_of(config.pipelines[0]).bootstrap_servers, "kafka:9092");
   ASSERT_EQ(config.pipelines[0].routes.size(), 1u);
   EXPECT_EQ(config.pipelines[0].routes[0].topic, "outbox.event.${aggregate_type}");
@@ -38,11 +39,12 @@ token = "${file:/run/token}"
 [source.shop-eu]
 type = "postgres"
 url = "host=db user=relay"
-mode = "wal"
+mode = "poll"
 slot = "s1"
 publication = "Pub"
 table = "sales.out"
 heartbeat_ms = 0
+poll_interval_ms = 7
 [sink.kafka]
 type = "kafka"
 bootstrap_servers = "a:1,b,[::1]:9092"
@@ -72,6 +74,8 @@ topic = "placed"
   EXPECT_EQ(source.table_schema, "sales");
   EXPECT_EQ(source.table_name, "out");
   EXPECT_EQ(source.heartbeat.count(), 0);
+  EXPECT_EQ(source.mode, SourceMode::poll);
+  EXPECT_EQ(source.poll_interval.count(), 7);
   const auto& properties = config.sinks[0].properties;
   EXPECT_EQ(properties.at("sasl.username").reveal(), "relay");
   EXPECT_EQ(properties.at("linger.ms").reveal(), "3");
@@ -193,7 +197,8 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     LaterReleases, ConfigFaultTest,
     testing::Values(
-        Fault{"Poll", kSource + "mode = \"poll\"\n", "mode = \"poll\" comes with a later release."},
+        Fault{"Status", kSource + "mode = \"status\"\n",
+              "mode = \"status\" comes with a later release."},
         Fault{"Columns", kSource + "[source.shop.columns]\nid = \"x\"\n",
               "\"columns\" in [source.shop] comes with a later release."},
         Fault{"Http", "[sink.web]\ntype = \"http\"\n",

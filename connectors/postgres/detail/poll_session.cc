@@ -1,0 +1,267 @@
+#include "connectors/postgres/detail/poll_session.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "connectors/postgres/detail/outbox_table.h"
+#include "connectors/postgres/detail/server_facts.h"
+
+namespace outbox::postgres {
+namespace {
+
+using core::Error;
+using core::Result;
+
+constexpr const char* kCreatedAt = "created_at";
+constexpr uint32_t kText = 25;
+
+std::optional<uint64_t> number(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  uint64_t value = 0;
+  std::from_chars(text->data(), text->data() + text->size(), value);
+  return value;
+}
+
+// The lock's key: one number for a pipeline, the same in every relay.
+std::string lock_key(const std::string& pipeline) {
+  return "hashtextextended(" + quote_literal("outbox poll " + pipeline) + ", 0)";
+}
+
+// The table's locks are asked by its oid and its children's, so that a writer who goes round the
+// parent is seen too. A prepared transaction has no pid.
+std::string look_query(const TableFacts& table) {
+  const std::string oid = std::to_string(table.oid);
+  return "select coalesce(pg_sequence_last_value(" + quote_literal(table.sequence) +
+         "::regclass), 0) as last_value, pg_is_in_recovery() as in_recovery;"
+         " with recursive family(oid) as (select " +
+         oid +
+         "::oid union all select i.inhrelid from pg_inherits i join family f on i.inhparent ="
+         " f.oid)"
+         " select l.virtualtransaction as transaction, l.pid is null as prepared,"
+         " coalesce('pid ' || l.pid || coalesce(' (' || nullif(a.application_name, '') || ')', '')"
+         " || ', open since ' || date_trunc('second', a.xact_start) || ': '"
+         " || left(a.query, 100), 'prepared transaction ' || quote_literal(p.gid)"
+         " || ' since ' || date_trunc('second', p.prepared), 'pid ' || l.pid) as who"
+         " from pg_locks l left join pg_stat_activity a on a.pid = l.pid"
+         " left join pg_locks x on l.pid is null and x.locktype = 'transactionid'"
+         " and x.virtualtransaction = l.virtualtransaction"
+         " left join pg_prepared_xacts p on p.transaction = x.transactionid"
+         " where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted"
+         " and l.database = (select d.oid from pg_database d where d.datname = current_database())"
+         " and l.relation in (select oid from family);"
+         " select pg_current_wal_insert_lsn() as inserted, pg_current_wal_flush_lsn() as flushed";
+}
+
+class Starting {
+ public:
+  Starting(const SessionRequest& request, Phase& phase, const Waiter& waiter)
+      : request_(request), options_(request.options), phase_(phase), waiter_(waiter) {}
+
+  Result<PollSession> run() {
+    for (const auto step : {&Starting::open, &Starting::check_server, &Starting::lock,
+                            &Starting::identify, &Starting::take_epoch, &Starting::read_progress}) {
+      const Result<void> done = (this->*step)();
+      if (!done) return done.error();
+    }
+    write_queries();
+    PQsetnonblocking(sql_->handle(), 1);
+    session_.backend_pid = PQbackendPID(sql_->handle());
+    session_.connection = sql_->release();
+    return std::move(session_);
+  }
+
+ private:
+  bool restarted() const { return request_.held.has_value(); }
+
+  Result<void> open() {
+    phase_.set("connecting");
+    Result<Connection> opened =
+        Connection::open(options_.url, ConnectionKind::sql, application_name(options_), waiter_);
+    if (!opened) return opened.error();
+    sql_.emplace(std::move(*opened));
+    // A partitioned relay is to lose its lock about when its own lease ends.
+    const auto set = sql_->run(
+        "select set_config('tcp_keepalives_idle', '5', false),"
+        " set_config('tcp_keepalives_interval', '2', false),"
+        " set_config('tcp_keepalives_count', '3', false),"
+        " set_config('tcp_user_timeout', '12000', false),"
+        " set_config('client_connection_check_interval', '2s', false),"
+        " set_config('statement_timeout', '0', false),"
+        " set_config('default_transaction_isolation', 'read committed', false),"
+        " set_config('idle_session_timeout', '0', false)",
+        {}, "prepare", "the session", waiter_);
+    if (!set) return set.error();
+    return {};
+  }
+
+  Result<void> check_server() {
+    phase_.set("checking the server");
+    Result<ServerFacts> facts = read_server_facts(*sql_, options_, waiter_);
+    if (!facts) return facts.error();
+    facts_ = std::move(*facts);
+    if (restarted() && facts_.in_recovery) {
+      return Error{core::Fault::retry,
+                   "57P03",
+                   "connect to",
+                   "Postgres",
+                   "the server is a standby now; waiting for the primary",
+                   ""};
+    }
+    std::vector<Finding> findings = judge_server(facts_, options_);
+    if (const auto error = first_error(findings, "start pipeline " + options_.pipeline)) {
+      return *error;
+    }
+    if (!restarted()) session_.notices = std::move(findings);
+    return {};
+  }
+
+  Result<void> lock() {
+    phase_.set("acquiring the lock of pipeline " + options_.pipeline);
+    const auto rows =
+        sql_->run("select pg_try_advisory_lock(" + lock_key(options_.pipeline) + ") as held", {},
+                  "acquire", "the pipeline's lock", waiter_);
+    if (!rows) return rows.error();
+    if (rows->truth("held")) return {};
+    const auto holder = sql_->run(poll_lock_query(options_.pipeline), {}, "ask who holds",
+                                  "the pipeline's lock", waiter_);
+    const bool known = holder && !holder->empty();
+    return Error{core::Fault::retry,
+                 "55006",
+                 "acquire",
+                 "the lock of pipeline " + options_.pipeline,
+                 "it is held by " + (known ? "pid " + holder->value("who") : "another relay"),
+                 "One relay a pipeline: this one waits and asks again every second"};
+  }
+
+  Result<void> identify() {
+    const auto rows = sql_->run(
+        "select s.system_identifier::text as system_id,"
+        " ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int as timeline"
+        " from pg_control_system() s",
+        {}, "identify", "the server", waiter_);
+    if (!rows) return rows.error();
+    session_.identity = {rows->value("system_id"),
+                         static_cast<uint32_t>(number(rows->text(0, "timeline")).value_or(0)),
+                         {}};
+    return {};
+  }
+
+  Result<void> take_epoch() {
+    const auto rows = restarted()
+                          ? sql_->run("select * from outbox.progress where pipeline = $1",
+                                      {options_.pipeline}, "read", "outbox.progress", waiter_)
+                          : sql_->run("select * from outbox.progress_take($1, $2, $3, $4)",
+                                      {options_.pipeline, session_.identity.system_id,
+                                       std::to_string(session_.identity.timeline), ""},
+                                      "take the next epoch in", "outbox.progress", waiter_);
+    if (!rows) return rows.error();
+    saved_ = progress_of(*rows);
+    if (restarted() && saved_.epoch != request_.held->epoch) {
+      return Error{core::Fault::fatal,
+                   "FENCED",
+                   "go on with",
+                   "pipeline " + options_.pipeline,
+                   "another relay took it over: its epoch is " + std::to_string(saved_.epoch) +
+                       ", ours " + std::to_string(request_.held->epoch),
+                   "Nothing is lost. Run one relay a pipeline, or start this one again to wait "
+                   "behind the other"};
+    }
+    session_.epoch = saved_.epoch;
+    return {};
+  }
+
+  Result<void> read_progress() {
+    if (!saved_.delivered_seq && saved_.end.valid()) {
+      return Error{core::Fault::fatal,
+                   "MODE_CHANGED",
+                   "start",
+                   "pipeline " + options_.pipeline,
+                   "it was read from the WAL until now, and no proven sequence number was saved to "
+                   "go on from",
+                   "Set mode = \"wal\" again, or give the polling pipeline a name of its own: that "
+                   "one begins at the first row"};
+    }
+    if (!saved_.delivered_seq && !restarted()) {
+      session_.notices.push_back(
+          {Severity::note, "BEGINS_AT_FIRST_ROW",
+           "pipeline " + options_.pipeline + " begins at the first row of " + options_.table.text(),
+           ""});
+    }
+    session_.delivered_seq = saved_.delivered_seq.value_or(0);
+    return {};
+  }
+
+  void write_queries() {
+    const TableFacts& table = *facts_.table;
+    std::string list;
+    std::string time = "null::timestamptz";
+    for (const TableColumn& column : table.columns) {
+      if (column.name == kCreatedAt && column.type == "timestamp with time zone") {
+        time = quote_identifier(column.name);
+      }
+      if (!wanted(column.name)) continue;
+      // A cast to the type of now: were it altered, the statement would say so.
+      list += quote_identifier(column.name) + "::" + column.type + ", ";
+      session_.column_names.push_back(column.name);
+      session_.column_types.push_back(column.is_enum ? kText : column.base_type);
+    }
+    PollQueries& queries = session_.queries;
+    queries.seq = quote_identifier(options_.columns.seq);
+    queries.select = "copy (select " + list + time + " from " +
+                     quote_identifier(options_.table.schema) + "." +
+                     quote_identifier(options_.table.name) + " where " + queries.seq + " > ";
+    queries.look = look_query(table);
+    queries.flush = "select pg_logical_emit_message(true, 'outbox.flush', '')";
+  }
+
+  bool wanted(const std::string& name) const {
+    for (size_t role = 0; role < kRoles; ++role) {
+      if (column_name(options_.columns, static_cast<Role>(role)) == name) return true;
+    }
+    return false;
+  }
+
+  const SessionRequest& request_;
+  const PostgresOptions& options_;
+  Phase& phase_;
+  const Waiter& waiter_;
+  std::optional<Connection> sql_;
+  ServerFacts facts_;
+  ProgressFacts saved_;
+  PollSession session_;
+};
+
+}  // namespace
+
+std::string PollQueries::rows(uint64_t after, uint64_t horizon, uint64_t limit) const {
+  return select + std::to_string(after) + " and " + seq + " <= " + std::to_string(horizon) +
+         " order by " + seq + " limit " + std::to_string(limit) + ") to stdout (format binary)";
+}
+
+std::string poll_lock_query(const std::string& pipeline) {
+  return "select l.pid, l.pid::text || coalesce(' (' || nullif(a.application_name, '') || ')', '')"
+         "       || coalesce(' on ' || host(a.client_addr), '') as who"
+         " from pg_locks l left join pg_stat_activity a on a.pid = l.pid"
+         " where l.locktype = 'advisory' and l.granted and l.objsubid = 1"
+         "   and l.database = (select d.oid from pg_database d"
+         "                     where d.datname = current_database())"
+         "   and (l.classid::bigint << 32) | l.objid::bigint = " +
+         lock_key(pipeline);
+}
+
+std::vector<RelationColumn> PollSession::columns() const {
+  std::vector<RelationColumn> columns;
+  for (size_t i = 0; i < column_names.size(); ++i) {
+    columns.push_back({column_names[i], column_types[i], false});
+  }
+  return columns;
+}
+
+Result<PollSession> start_poll_session(const SessionRequest& request, Phase& phase,
+                                       const Waiter& waiter) {
+  Result<PollSession> session = Starting(request, phase, waiter).run();
+  phase.set("");
+  return session;
+}
+
+}  // namespace outbox::postgres

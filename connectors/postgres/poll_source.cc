@@ -1,0 +1,380 @@
+#include "connectors/postgres/poll_source.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "connectors/postgres/detail/sqlstate.h"
+#include "relay/core/assert.h"
+
+namespace outbox::postgres {
+namespace {
+
+using core::Error;
+using core::Health;
+using core::HealthState;
+using core::Interest;
+using core::Result;
+using std::chrono::seconds;
+
+constexpr core::Duration kAnswerMax = seconds(15);
+constexpr core::Duration kLookWithoutCredit = seconds(1);
+constexpr core::Duration kStalledCopyMax = seconds(5);
+constexpr uint64_t kRowsOfACopy = 10'000;
+
+uint64_t number(const std::string& text) {
+  uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+core::Lsn lsn(const Rows& rows, const char* column) {
+  return core::parse_lsn(rows.value(column)).value_or(core::Lsn{});
+}
+
+}  // namespace
+
+PollSource::PollSource(PostgresOptions options, core::ChunkPool& pool,
+                       std::shared_ptr<SharedSlot> shared)
+    : options_(std::move(options)),
+      shared_(std::move(shared)),
+      reader_(pool),
+      pace_(options_.poll_interval_most),
+      reconnect_delay_(options_.jitter_seed) {}
+
+PollSource::~PollSource() = default;
+
+Result<void> PollSource::poll(core::Batch& batch, std::span<const core::Credit> credit,
+                              core::Now now) {
+  OUTBOX_ASSERT(credit.size() == 1);
+  has_credit_ = credit[0].events > 0 && credit[0].bytes > 0;
+  more_at_hand_ = false;
+  switch (state_) {
+    case State::waiting:
+      if (now.instant >= retry_at_) start_connecting();
+      return {};
+    case State::connecting:
+      return finish_connecting(now);
+    case State::resting:
+      if (std::exchange(unannounced_, false)) add_boundary(batch);
+      return rest(now);
+    case State::looking:
+    case State::flushing:
+      return await_answer(now);
+    case State::copying:
+      return copy(batch, credit[0], now);
+    case State::closed:
+      return {};
+  }
+  return {};
+}
+
+// ---- connecting
+
+void PollSource::start_connecting() {
+  state_ = State::connecting;
+  worker_.start([request = SessionRequest{options_, held_, 0}, this](const Waiter& waiter) {
+    return start_poll_session(request, phase_, waiter);
+  });
+}
+
+Result<void> PollSource::finish_connecting(core::Now now) {
+  std::optional<Result<PollSession>> done = worker_.take();
+  if (!done) return {};
+  if (!*done) return connecting_failed(done->error(), now);
+  return begin_polling(std::move(**done), now);
+}
+
+Result<void> PollSource::connecting_failed(const Error& error, core::Now now) {
+  reason_ = core::to_string(error);
+  if (error.fault == core::Fault::fatal) {
+    state_ = State::closed;
+    return error;
+  }
+  state_ = State::waiting;
+  retry_at_ = now.instant + reconnect_delay_.after_failure(trouble_of(error.code));
+  return {};
+}
+
+Result<void> PollSource::begin_polling(PollSession session, core::Now now) {
+  const std::vector<RelationColumn> columns = session.columns();
+  const Result<void> described = reader_.describe(
+      Relation{0, options_.table.schema, options_.table.name, columns}, options_.columns);
+  if (!described) return connecting_failed(described.error(), now);
+  if (held_) ++reconnects_;
+  held_ = SessionRequest::Held{session.identity, session.epoch};
+  cursor_ = std::max(cursor_, session.delivered_seq);
+  horizon_.begin(cursor_);
+  for (Finding& notice : session.notices) shared_->add_notice(std::move(notice));
+  shared_->identity = session.identity;
+  shared_->lease.acquired(session.backend_pid, now.instant);
+  shared_->server_is_stopping = false;
+  connection_ = std::move(session.connection);
+  queries_ = std::move(session.queries);
+  state_ = State::resting;
+  unannounced_ = true;
+  reason_.clear();
+  flush_pending_ = false;
+  connected_at_ = heard_at_ = look_at_ = now.instant;
+  return {};
+}
+
+void PollSource::lose_connection(const std::string& why, core::Now now) {
+  connection_.reset();
+  answers_.clear();
+  shared_->lease.lost();
+  state_ = State::waiting;
+  reason_ = "lost the connection: " + why + "; connecting again";
+  retry_at_ = now.instant + reconnect_delay_.after_loss(now.instant - connected_at_);
+}
+
+// ---- look, flush
+
+Result<void> PollSource::rest(core::Now now) {
+  if (std::exchange(shared_->server_is_stopping, false)) {
+    lose_connection("the server is shutting down", now);
+  } else if (cursor_ < horizon_.value() && has_credit_) {
+    start_copy(now);
+  } else if (now.instant >= look_at_) {
+    ask(queries_.look, State::looking, now);
+  }
+  return {};
+}
+
+void PollSource::ask(const std::string& query, State next, core::Now now) {
+  answers_.clear();
+  state_ = next;
+  heard_at_ = now.instant;
+  const bool sent = PQsendQuery(connection_.get(), query.c_str()) != 0;
+  const int flushed = sent ? PQflush(connection_.get()) : -1;
+  flush_pending_ = flushed > 0;
+  if (flushed < 0) lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+}
+
+bool PollSource::read_socket(core::Now now) {
+  if (flush_pending_) flush_pending_ = PQflush(connection_.get()) > 0;
+  if (PQconsumeInput(connection_.get()) != 0) return true;
+  lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+  return false;
+}
+
+Result<void> PollSource::await_answer(core::Now now) {
+  if (!read_socket(now)) return {};
+  while (PQisBusy(connection_.get()) == 0) {
+    ResultHandle result(PQgetResult(connection_.get()));
+    if (result == nullptr) {
+      shared_->lease.heard(now.instant);
+      if (state_ == State::looking) return on_look(now);
+      start_copy(now);
+      return {};
+    }
+    heard_at_ = now.instant;
+    if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) return refused(result.get(), now);
+    answers_.emplace_back(std::move(result));
+  }
+  if (now.instant - heard_at_ > kAnswerMax) lose_connection("no answer within 15 s", now);
+  return {};
+}
+
+Result<void> PollSource::refused(const PGresult* result, core::Now now) {
+  const Error error = error_of(result, "poll", "table " + options_.table.text());
+  // A table that changed under us is looked at anew by the next session, which says what is wrong.
+  lose_connection(core::to_string(error), now);
+  return {};
+}
+
+Result<void> PollSource::on_look(core::Now now) {
+  OUTBOX_ASSERT(answers_.size() == 3);
+  const uint64_t last_value = number(answers_[0].value("last_value"));
+  if (answers_[0].truth("in_recovery")) {
+    lose_connection("the server is a standby now", now);
+    return {};
+  }
+  if (last_value < horizon_.value()) {
+    return Error{core::Fault::fatal,
+                 "SEQUENCE_MOVED_BACK",
+                 "poll",
+                 "table " + options_.table.text(),
+                 "its sequence stands at " + std::to_string(last_value) +
+                     ", but everything up to " + std::to_string(horizon_.value()) +
+                     " was read already: rows with lower numbers would never be seen",
+                 "If the database was restored or failed over with a loss, compare source and "
+                 "topic with `outbox verify`; then: select setval("
+                 "pg_get_serial_sequence(" +
+                     quote_literal(options_.table.text()) + ", " +
+                     quote_literal(options_.columns.seq) + "), " +
+                     std::to_string(horizon_.value()) + ");"};
+  }
+  note_holders(answers_[1], now);
+  const uint64_t horizon = horizon_.value();
+  facts_.read_at = now.instant;
+  facts_.last_seq = last_value;
+  facts_.horizon = horizon;
+  const bool durable = lsn(answers_[2], "flushed") >= lsn(answers_[2], "inserted");
+  state_ = State::resting;
+  if (horizon == cursor_) {
+    look_at_ = now.instant + (has_credit_ ? pace_.after_nothing() : kLookWithoutCredit);
+  } else if (!durable) {
+    ask(queries_.flush, State::flushing, now);
+  } else if (has_credit_) {
+    start_copy(now);
+  } else {
+    look_at_ = now.instant + kLookWithoutCredit;
+  }
+  return {};
+}
+
+void PollSource::note_holders(const Rows& rows, core::Now now) {
+  std::vector<Holder> holders;
+  for (int row = 0; row < rows.count(); ++row) {
+    holders.push_back({rows.text(row, "transaction").value_or(""),
+                       rows.text(row, "prepared").value_or("") == "t"});
+  }
+  horizon_.observe(number(answers_[0].value("last_value")), holders);
+  const std::string& by = horizon_.held_back_by();
+  std::string who;
+  for (int row = 0; row < rows.count() && !by.empty(); ++row) {
+    if (rows.text(row, "transaction") == by) who = rows.text(row, "who").value_or(by);
+  }
+  if (who.empty() || facts_.held_back_by.empty()) {
+    facts_.held_back_since = now.instant;
+    held_back_told_ = false;
+  }
+  facts_.held_back_by = std::move(who);
+  if (held_back_told_ || now.instant - facts_.held_back_since < kHeldBackNotice) return;
+  held_back_told_ = true;
+  shared_->add_notice({Severity::warning, "OPEN_WRITER",
+                       "events above seq " + std::to_string(horizon_.value()) +
+                           " wait for an open transaction that wrote to " + options_.table.text() +
+                           ": " + facts_.held_back_by,
+                       "End it: commit or roll back; select pg_terminate_backend(PID); rollback "
+                       "prepared 'GID';"});
+}
+
+// ---- rows
+
+void PollSource::start_copy(core::Now now) {
+  if (!has_credit_) {
+    state_ = State::resting;
+    look_at_ = now.instant + kLookWithoutCredit;
+    return;
+  }
+  copy_began_ = false;
+  copy_horizon_ = horizon_.value();
+  reader_.begin(cursor_);
+  ask(queries_.rows(cursor_, copy_horizon_, kRowsOfACopy), State::copying, now);
+}
+
+Result<void> PollSource::copy(core::Batch& batch, core::Credit credit, core::Now now) {
+  if (!has_credit_) {
+    if (now.instant - heard_at_ > kStalledCopyMax) {
+      lose_connection("rows were left unread for want of room", now);
+    }
+    return {};
+  }
+  if (!read_socket(now)) return {};
+  if (!copy_began_) {
+    if (PQisBusy(connection_.get()) != 0) return {};
+    const ResultHandle result(PQgetResult(connection_.get()));
+    if (PQresultStatus(result.get()) != PGRES_COPY_OUT) return refused(result.get(), now);
+    copy_began_ = true;
+  }
+  const size_t first = batch.size();
+  size_t bytes = 0;
+  while (batch.size() - first < credit.events && bytes < credit.bytes) {
+    char* buffer = nullptr;
+    const int size = PQgetCopyData(connection_.get(), &buffer, 1);
+    if (size == 0) return {};
+    heard_at_ = now.instant;
+    shared_->lease.heard(now.instant);
+    if (size < 0) return end_copy(batch, now);
+    CopyBuffer message(buffer, static_cast<size_t>(size), PQfreemem);
+    const size_t items = batch.size();
+    if (Result<void> read = reader_.read(message, batch, now.wall); !read) return read.error();
+    cursor_ = reader_.last();
+    if (batch.size() > items) bytes += static_cast<size_t>(size);
+  }
+  more_at_hand_ = true;
+  return {};
+}
+
+Result<void> PollSource::end_copy(core::Batch& batch, core::Now now) {
+  const ResultHandle result(PQgetResult(connection_.get()));
+  if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) return refused(result.get(), now);
+  while (ResultHandle(PQgetResult(connection_.get())) != nullptr) {
+  }
+  if (reader_.rows() < kRowsOfACopy) cursor_ = copy_horizon_;
+  add_boundary(batch);
+  state_ = State::resting;
+  look_at_ = now.instant + (reader_.rows() > 0 ? pace_.after_rows() : pace_.after_nothing());
+  more_at_hand_ = cursor_ < horizon_.value();
+  return {};
+}
+
+void PollSource::add_boundary(core::Batch& batch) const {
+  core::Item& item = batch.emplace_back();
+  item.kind = core::ItemKind::boundary;
+  item.event.position = {cursor_, 0};
+}
+
+// ---- what others ask
+
+void PollSource::confirm(const core::Settled&) {}  // what was saved is all that counts
+
+core::Lease PollSource::lease() const { return {held_ ? held_->epoch : 0, shared_->lease.until()}; }
+
+Interest PollSource::interest(core::Instant now) const {
+  Interest interest;
+  switch (state_) {
+    case State::waiting:
+      interest.wake_at = retry_at_;
+      break;
+    case State::connecting:
+      interest.fd = worker_.fd();
+      break;
+    case State::resting:
+      interest.wake_at = more_at_hand_ && has_credit_ ? now : look_at_;
+      break;
+    case State::looking:
+    case State::flushing:
+    case State::copying:
+      interest.fd = PQsocket(connection_.get());
+      interest.readable = state_ != State::copying || has_credit_;
+      interest.writable = flush_pending_;
+      interest.wake_at = more_at_hand_ && has_credit_ ? now : heard_at_ + kStalledCopyMax;
+      if (!interest.readable && !interest.writable) interest.fd = -1;
+      break;
+    case State::closed:
+      break;
+  }
+  return interest;
+}
+
+Health PollSource::health() const {
+  switch (state_) {
+    case State::resting:
+    case State::looking:
+    case State::flushing:
+    case State::copying:
+      return {HealthState::ok, ""};
+    case State::closed:
+      return {HealthState::stopped, reason_};
+    case State::waiting:
+      return {held_ || !reason_.empty() ? HealthState::waiting : HealthState::starting, reason_};
+    case State::connecting:
+      break;
+  }
+  const std::string phase = phase_.get();
+  if (held_ || !reason_.empty()) return {HealthState::waiting, reason_.empty() ? phase : reason_};
+  return {HealthState::starting, phase};
+}
+
+std::vector<Finding> PollSource::take_notices() { return std::exchange(shared_->notices, {}); }
+
+void PollSource::close(core::Now) {
+  connection_.reset();
+  shared_->lease.lost();
+  state_ = State::closed;
+}
+
+}  // namespace outbox::postgres

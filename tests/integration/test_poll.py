@@ -1,0 +1,143 @@
+"""mode = "poll": events leave the table itself, in the order of their numbers, without a slot."""
+
+from contextlib import closing
+
+import pytest
+
+from one_place import arriving, database, relay_of, shop, slot_name, topic
+from support.waiting import wait_until
+
+
+@pytest.fixture
+def poller(tmp_path, database, topic, arriving):
+    """Started with all earlier rows delivered."""
+    with relay_of(tmp_path, database, topic, mode="poll") as relay:
+        yield relay
+
+
+def test_a_committed_row_arrives_and_a_rolled_back_one_does_not(shop, arriving, poller):
+    with pytest.raises(ZeroDivisionError), shop.transaction() as cursor:
+        lost = shop.publish(cursor=cursor, key="1")
+        raise ZeroDivisionError
+    event_id = shop.publish(key="1", payload='{"a": 1}', headers={"tenant": "t"})
+    record = arriving.await_ids([event_id])[0]
+    assert record.value == b'{"a": 1}' and record.key == b"1"
+    assert dict(record.headers)["tenant"] == b"t"
+    assert dict(record.headers)["position"].isdigit()
+    assert not arriving.arrivals(lost)
+
+
+def test_no_slot_and_no_publication_is_made(database, shop, arriving, poller):
+    arriving.await_ids([shop.publish()])
+    assert database.value("select count(*) from pg_replication_slots where slot_name = %s",
+                          [poller.slot]) == 0
+    assert database.value("select count(*) from pg_publication where pubname = %s",
+                          [poller.slot]) == 0
+
+
+def test_an_open_writer_holds_back_only_what_it_must_and_its_late_commit_is_not_skipped(
+        database, shop, arriving, poller):
+    before = shop.publish(key="before")
+    arriving.await_ids([before])
+    with closing(database.connect(autocommit=False)) as connection, connection.cursor() as cursor:
+        late = shop.publish(key="late", cursor=cursor)
+        behind = shop.publish(key="behind")
+        for _ in range(10):
+            arriving.look(0.1)
+        assert not arriving.arrivals(behind)
+        connection.commit()
+    first, second = arriving.await_ids([late, behind])
+    assert position(first) < position(second)
+
+
+def test_who_holds_events_back_for_long_is_named_in_the_log(database, shop, arriving, poller):
+    arriving.await_ids([shop.publish()])
+    with closing(database.connect(autocommit=False)) as connection, connection.cursor() as cursor:
+        shop.publish(cursor=cursor)
+        behind = shop.publish()
+        wait_until(lambda: "OPEN_WRITER" in poller.log_tail(), "the writer is named", 20)
+        assert f"pid {connection.info.backend_pid}" in poller.log_tail()
+        connection.rollback()
+    arriving.await_ids([behind])
+
+
+def test_a_strangers_open_transaction_does_not_stop_it(database, shop, arriving, poller):
+    with closing(database.connect(autocommit=False)) as connection, connection.cursor() as cursor:
+        cursor.execute("create table stranger as select 1; select pg_current_xact_id()")
+        arriving.await_ids([shop.publish()], patience_s=5)
+        connection.rollback()
+
+
+def test_a_prepared_transaction_holds_its_rows_back_until_it_is_decided(
+        database, shop, arriving, poller):
+    with closing(database.connect(autocommit=False)) as connection:
+        transaction = connection.xid(1, slot_name(), "poll")
+        connection.tpc_begin(transaction)
+        with connection.cursor() as cursor:
+            prepared = shop.publish(cursor=cursor)
+        connection.tpc_prepare()
+        behind = shop.publish()
+        for _ in range(10):
+            arriving.look(0.1)
+        assert not arriving.arrivals(prepared) and not arriving.arrivals(behind)
+        connection.tpc_commit()
+    first, second = arriving.await_ids([prepared, behind])
+    assert position(first) < position(second)
+
+
+def test_after_kill_9_it_goes_on_where_it_saved(database, shop, arriving, poller):
+    ids = [shop.publish(key=str(n % 7)) for n in range(200)]
+    arriving.await_ids(ids)
+    wait_until(lambda: delivered_seq(database, poller) == last_value(database), "all is saved")
+    poller.kill()
+    more = [shop.publish(key=str(n % 7)) for n in range(200)]
+    poller.start()
+    arriving.await_ids(more)
+    assert all(len(arriving.arrivals(one)) == 1 for one in ids + more)
+
+
+def test_a_second_relay_waits_and_says_who_holds_the_pipeline(tmp_path, database, topic, poller):
+    second = relay_of(tmp_path / "second", database, topic, slot=poller.slot, mode="poll")
+    second.start()
+    try:
+        wait_until(lambda: "is held by pid" in second.log_tail(), "the second says why it waits")
+    finally:
+        second.stop()
+
+
+def test_a_sequence_that_moved_back_stops_it_and_is_named(tmp_path, database, topic, shop,
+                                                          arriving):
+    relay = relay_of(tmp_path, database, topic, mode="poll")
+    with relay:
+        arriving.await_ids([shop.publish()])
+        last = last_value(database)
+        wait_until(lambda: delivered_seq(database, relay) == last, "all is saved")
+        database.execute("select setval('outbox.event_seq', 1)")
+        try:
+            wait_until(lambda: not relay.running(), "it stops")
+        finally:
+            database.execute("select setval('outbox.event_seq', %s)", [last])
+    assert relay.process.returncode == 1
+    assert "SEQUENCE_MOVED_BACK" in relay.log_tail() or "moved back" in relay.log_tail()
+
+
+def test_lag_returns_to_zero_after_a_rollback(database, shop, arriving, poller):
+    arriving.await_ids([shop.publish()])
+    with pytest.raises(ZeroDivisionError), shop.transaction() as cursor:
+        shop.publish(cursor=cursor)
+        raise ZeroDivisionError
+    wait_until(lambda: 'outbox_lag_events{pipeline="%s"} 0' % poller.slot
+               in (poller.get("/metrics") or ""), "the lag is zero")
+
+
+def position(record):
+    return int(dict(record.headers)["position"])
+
+
+def delivered_seq(database, relay):
+    return database.value("select max(delivered_seq) from outbox.progress where pipeline = %s",
+                          [relay.slot])
+
+
+def last_value(database):
+    return database.value("select last_value from outbox.event_seq")
