@@ -20,6 +20,7 @@ using std::chrono::seconds;
 constexpr core::Duration kAnswerMax = seconds(15);
 constexpr core::Duration kLookWithoutCredit = seconds(1);
 constexpr core::Duration kStalledCopyMax = seconds(5);
+constexpr core::Duration kTick = seconds(1);
 constexpr uint64_t kRowsOfACopy = 10'000;
 
 uint64_t number(const std::string& text) {
@@ -172,8 +173,23 @@ Result<void> PollSource::await_answer(core::Now now) {
     if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) return refused(result.get(), now);
     answers_.emplace_back(std::move(result));
   }
-  if (now.instant - heard_at_ > kAnswerMax) lose_connection("no answer within 15 s", now);
+  give_up_if_late(now);
   return {};
+}
+
+// A server that works long on one statement is alive as long as somebody sees that it holds our
+// lock.
+core::Instant PollSource::give_up_at() const {
+  if (state_ == State::copying && !has_credit_) return heard_at_ + kStalledCopyMax;
+  return std::max(heard_at_, shared_->lease.seen_at()) + kAnswerMax;
+}
+
+void PollSource::give_up_if_late(core::Now now) {
+  if (now.instant < give_up_at()) return;
+  lose_connection(state_ == State::copying && !has_credit_
+                      ? "rows were left unread for want of room"
+                      : "no answer within 15 s",
+                  now);
 }
 
 Result<void> PollSource::refused(const PGresult* result, core::Now now) {
@@ -236,19 +252,23 @@ void PollSource::note_holders(const Rows& rows, core::Now now) {
   for (int row = 0; row < rows.count() && !by.empty(); ++row) {
     if (rows.text(row, "transaction") == by) who = rows.text(row, "who").value_or(by);
   }
-  if (who.empty() || facts_.held_back_by.empty()) {
+  // Under load somebody always writes; what counts is that the horizon stands still.
+  if (who.empty() || horizon_.value() != facts_.horizon) {
     facts_.held_back_since = now.instant;
     held_back_told_ = false;
   }
   facts_.held_back_by = std::move(who);
   if (held_back_told_ || now.instant - facts_.held_back_since < kHeldBackNotice) return;
   held_back_told_ = true;
-  shared_->add_notice({Severity::warning, "OPEN_WRITER",
-                       "events above seq " + std::to_string(horizon_.value()) +
-                           " wait for an open transaction that wrote to " + options_.table.text() +
-                           ": " + facts_.held_back_by,
+  shared_->add_notice({Severity::warning, "OPEN_WRITER", held_back_reason(),
                        "End it: commit or roll back; select pg_terminate_backend(PID); rollback "
                        "prepared 'GID';"});
+}
+
+std::string PollSource::held_back_reason() const {
+  return "events above seq " + std::to_string(horizon_.value()) +
+         " wait for an open transaction that wrote to " + options_.table.text() + ": " +
+         facts_.held_back_by;
 }
 
 // ---- rows
@@ -266,13 +286,8 @@ void PollSource::start_copy(core::Now now) {
 }
 
 Result<void> PollSource::copy(core::Batch& batch, core::Credit credit, core::Now now) {
-  if (!has_credit_) {
-    if (now.instant - heard_at_ > kStalledCopyMax) {
-      lose_connection("rows were left unread for want of room", now);
-    }
-    return {};
-  }
-  if (!read_socket(now)) return {};
+  give_up_if_late(now);
+  if (state_ != State::copying || !has_credit_ || !read_socket(now)) return {};
   if (!copy_began_) {
     if (PQisBusy(connection_.get()) != 0) return {};
     const ResultHandle result(PQgetResult(connection_.get()));
@@ -341,7 +356,7 @@ Interest PollSource::interest(core::Instant now) const {
       interest.fd = PQsocket(connection_.get());
       interest.readable = state_ != State::copying || has_credit_;
       interest.writable = flush_pending_;
-      interest.wake_at = more_at_hand_ && has_credit_ ? now : heard_at_ + kStalledCopyMax;
+      interest.wake_at = more_at_hand_ && has_credit_ ? now : std::max(give_up_at(), now + kTick);
       if (!interest.readable && !interest.writable) interest.fd = -1;
       break;
     case State::closed:
@@ -356,7 +371,7 @@ Health PollSource::health() const {
     case State::looking:
     case State::flushing:
     case State::copying:
-      return {HealthState::ok, ""};
+      return {HealthState::ok, held_back_told_ ? held_back_reason() : ""};
     case State::closed:
       return {HealthState::stopped, reason_};
     case State::waiting:

@@ -102,6 +102,8 @@ class PollSource final : public core::Source {
   core::Result<void> rest(core::Now now);
   void ask(const std::string& query, State next, core::Now now);
   core::Result<void> await_answer(core::Now now);
+  core::Instant give_up_at() const;
+  void give_up_if_late(core::Now now);
   core::Result<void> on_look(core::Now now);
   void start_copy(core::Now now);
   core::Result<void> copy(core::Batch& batch, core::Credit credit, core::Now now);
@@ -110,6 +112,7 @@ class PollSource final : public core::Source {
   void add_boundary(core::Batch& batch) const;
   bool read_socket(core::Now now);
   void note_holders(const Rows& rows, core::Now now);
+  std::string held_back_reason() const;
 
   PostgresOptions options_;
   std::shared_ptr<SharedSlot> shared_;

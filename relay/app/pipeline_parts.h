@@ -27,6 +27,8 @@ struct SourceGauges {
   std::optional<uint64_t> lag_wal_bytes;            // current WAL position minus confirmed
   std::optional<uint64_t> slot_retained_wal_bytes;  // current WAL position minus restart_lsn
   std::optional<int64_t> safe_wal_size_bytes;       // until the slot is lost; absent: no limit
+  /// How long an open transaction has kept events back; absent where none can.
+  std::optional<double> held_back_seconds;
   uint64_t reconnects = 0;
 };
 

@@ -144,6 +144,11 @@ core::Health PipelineRunner::health(Now now) {
     if (part.state == core::HealthState::waiting) return part;
     if (part.state == core::HealthState::starting && worst.state == core::HealthState::ok)
       worst = part;
+    // What works and has something to say: events that wait for somebody's open transaction.
+    if (part.state == core::HealthState::ok && worst.state == core::HealthState::ok &&
+        worst.reason.empty()) {
+      worst = part;
+    }
   }
   if (stalled(now) && worst.state == core::HealthState::ok) {
     return core::Health{core::HealthState::waiting,
@@ -164,9 +169,10 @@ bool PipelineRunner::stalled(Now now) {
 
 void PipelineRunner::note_health(const core::Health& health) {
   if (health.state == noted_health_.state && health.reason == noted_health_.reason) return;
+  const bool was_ok = noted_health_.state == core::HealthState::ok;
   noted_health_ = health;
   if (health.state == core::HealthState::ok) {
-    log_.info("pipeline ok", {{"pipeline", parts_.name}});
+    if (!was_ok) log_.info("pipeline ok", {{"pipeline", parts_.name}});
   } else {
     log_.warn("pipeline not ok", {{"pipeline", parts_.name},
                                   {"state", core::to_string(health.state)},
@@ -207,6 +213,7 @@ void PipelineRunner::publish(Now now) {
       now);
   snapshot.lag = Lag{lag_.seconds(), lag_.events(), gauges.lag_wal_bytes};
   snapshot.slot = SlotSnapshot{gauges.slot_retained_wal_bytes, gauges.safe_wal_size_bytes};
+  snapshot.held_back_seconds = gauges.held_back_seconds;
   snapshot.reconnects = gauges.reconnects;
   board_.publish(std::move(snapshot));
 }

@@ -54,6 +54,7 @@ struct PipelineSnapshot {
   std::string reason;  // empty when ok, else what is awaited and what to do
   Lag lag;
   SlotSnapshot slot;
+  std::optional<double> held_back_seconds;  // by an open transaction; mode poll only
 
   std::vector<RouteSnapshot> routes;
   uint64_t taken = 0;        // events from the source

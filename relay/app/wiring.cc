@@ -52,6 +52,8 @@ SourceGauges gauges_of(const postgres::PollSource& source) {
   const postgres::PollFacts& facts = source.facts();
   if (facts.read_at == core::Instant{}) return gauges;
   gauges.heartbeat = Heartbeat{core::Position{facts.last_seq, 0}, facts.read_at, facts.last_seq};
+  gauges.held_back_seconds =
+      std::chrono::duration<double>(facts.read_at - facts.held_back_since).count();
   return gauges;
 }
 

@@ -4,7 +4,9 @@ from contextlib import closing
 
 import pytest
 
+from logins import login
 from one_place import arriving, database, relay_of, shop, slot_name, topic
+from outbox import outbox
 from support.waiting import wait_until
 
 
@@ -35,6 +37,28 @@ def test_no_slot_and_no_publication_is_made(database, shop, arriving, poller):
                           [poller.slot]) == 0
 
 
+def test_a_login_that_may_do_no_more_than_outbox_relay_can_poll(
+        tmp_path, database, topic, shop, arriving):
+    with login(database, ["outbox_relay"]) as url:
+        relay = relay_of(tmp_path, database, topic, url=url, mode="poll")
+        with relay:
+            arriving.await_ids([shop.publish()])
+            done = outbox("doctor", "--config", str(relay.config_file), **relay.environ)
+            assert done.code == 0, done.out + done.err
+
+
+def test_doctor_names_a_sequence_that_keeps_numbers_back(tmp_path, database, topic):
+    relay = relay_of(tmp_path, database, topic, mode="poll")
+    database.execute("alter sequence outbox.event_seq cache 5")
+    try:
+        relay.start()
+        assert relay.wait() == 1
+        assert "SEQUENCE_CACHE" in relay.log_tail()
+        assert "alter sequence outbox.event_seq cache 1" in relay.log_tail()
+    finally:
+        database.execute("alter sequence outbox.event_seq cache 1")
+
+
 def test_an_open_writer_holds_back_only_what_it_must_and_its_late_commit_is_not_skipped(
         database, shop, arriving, poller):
     before = shop.publish(key="before")
@@ -56,9 +80,13 @@ def test_who_holds_events_back_for_long_is_named_in_the_log(database, shop, arri
         shop.publish(cursor=cursor)
         behind = shop.publish()
         wait_until(lambda: "OPEN_WRITER" in poller.log_tail(), "the writer is named", 20)
-        assert f"pid {connection.info.backend_pid}" in poller.log_tail()
+        pid = f"pid {connection.info.backend_pid}"
+        assert pid in poller.log_tail()
+        wait_until(lambda: pid in poller.status()["reason"], "status names it")
+        assert held_back_s(poller) >= 10
         connection.rollback()
     arriving.await_ids([behind])
+    wait_until(lambda: poller.status()["reason"] == "" and held_back_s(poller) == 0, "it is over")
 
 
 def test_a_strangers_open_transaction_does_not_stop_it(database, shop, arriving, poller):
@@ -121,6 +149,35 @@ def test_a_sequence_that_moved_back_stops_it_and_is_named(tmp_path, database, to
     assert "SEQUENCE_MOVED_BACK" in relay.log_tail() or "moved back" in relay.log_tail()
 
 
+def test_a_broker_that_stands_still_neither_loses_rows_nor_keeps_a_snapshot_open(
+        database, shop, arriving, poller, services):
+    arriving.await_ids([shop.publish()])
+    services.pause("kafka-1")
+    try:
+        ids = [str(one) for one, in database.execute(
+            "select outbox.publish('order', (n % 50)::text, 'filled',"
+            " jsonb_build_object('n', repeat('x', 1000)))::text from generate_series(1, 20000) n")]
+        wait_until(lambda: "want of room" in poller.log_tail(), "the COPY is given up", 30)
+        wait_until(lambda: database.value(
+            "select count(*) from pg_stat_activity where query like 'copy (select%%'"
+            " and state = 'active' and datname = current_database()") == 0, "no COPY is open")
+        assert poller.resident_mb() < 48
+    finally:
+        services.resume("kafka-1")
+    records = arriving.await_ids(ids, 60)
+    assert all(position(a) < position(b) for a, b in zip(records, records[1:]))
+
+
+def test_a_row_of_16_mb_that_no_topic_takes_is_a_dead_letter_and_the_next_one_passes(
+        shop, arriving, poller):
+    payload = b"x" * (16 << 20)
+    event_id = shop.publish(payload=payload)
+    letter = wait_for_refusal(poller)
+    assert "MSG_SIZE_TOO_LARGE" in letter
+    arriving.await_ids([shop.publish()])
+    assert not arriving.arrivals(event_id)
+
+
 def test_lag_returns_to_zero_after_a_rollback(database, shop, arriving, poller):
     arriving.await_ids([shop.publish()])
     with pytest.raises(ZeroDivisionError), shop.transaction() as cursor:
@@ -128,6 +185,15 @@ def test_lag_returns_to_zero_after_a_rollback(database, shop, arriving, poller):
         raise ZeroDivisionError
     wait_until(lambda: 'outbox_lag_events{pipeline="%s"} 0' % poller.slot
                in (poller.get("/metrics") or ""), "the lag is zero")
+
+
+def held_back_s(relay):
+    return relay.metrics()['outbox_source_held_back_seconds{pipeline="%s"}' % relay.slot]
+
+
+def wait_for_refusal(relay):
+    wait_until(lambda: "events refused" in relay.log_tail(), "the event is refused")
+    return relay.log_tail()
 
 
 def position(record):
