@@ -7,6 +7,7 @@ import pytest
 from logins import login
 from one_place import arriving, database, relay_of, shop, slot_name, topic
 from outbox import outbox
+from server_side import drop_slots
 from support.waiting import wait_until
 
 
@@ -57,6 +58,21 @@ def test_doctor_names_a_sequence_that_keeps_numbers_back(tmp_path, database, top
         assert "alter sequence outbox.event_seq cache 1" in relay.log_tail()
     finally:
         database.execute("alter sequence outbox.event_seq cache 1")
+
+
+@pytest.mark.parametrize("before, after", [("wal", "poll"), ("poll", "wal")])
+def test_a_change_of_the_mode_that_would_lose_rows_is_refused(
+        tmp_path, database, topic, shop, arriving, before, after):
+    name = slot_name()
+    with relay_of(tmp_path, database, topic, slot=name, mode=before):
+        arriving.await_ids([shop.publish()])
+    changed = relay_of(tmp_path, database, topic, slot=name, mode=after)
+    try:
+        changed.start()
+        assert changed.wait() == 1
+        assert "MODE_CHANGED" in changed.log_tail() or "until now" in changed.log_tail()
+    finally:
+        drop_slots(database, name)
 
 
 def test_an_open_writer_holds_back_only_what_it_must_and_its_late_commit_is_not_skipped(

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "connectors/postgres/detail/outbox_table.h"
+#include "connectors/postgres/detail/poll_findings.h"
 
 namespace outbox::postgres {
 namespace {
@@ -32,10 +33,6 @@ class Findings {
 };
 
 std::string megabytes(int64_t bytes) { return std::to_string(bytes / (1024 * 1024)) + " MB"; }
-
-std::string table_sql(const TableName& table) {
-  return quote_identifier(table.schema) + "." + quote_identifier(table.name);
-}
 
 void judge_settings(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
   if (facts.version < kOldestVersion || facts.version > kNewestVersion) {
@@ -123,47 +120,6 @@ std::optional<Finding> judge_columns(const TableFacts& table, const PostgresOpti
                  mapped.error().hint};
 }
 
-// What the horizon stands on (horizon.h): every row is numbered by a sequence, in its own insert,
-// after the lock.
-void judge_sequence(const TableFacts& table, const PostgresOptions& options, Findings& findings) {
-  const std::string column = "column \"" + options.columns.seq + "\" of " + options.table.text();
-  if (table.sequence.empty()) {
-    findings.add(Severity::error, "SEQUENCE_MISSING",
-                 column +
-                     " is not numbered by a sequence of its own, so nobody can tell which rows "
-                     "may still come",
-                 "alter table " + table_sql(options.table) + " alter column " +
-                     quote_identifier(options.columns.seq) +
-                     " add generated always as identity; -- or name a bigserial column");
-    return;
-  }
-  if (!table.seq_by_default) {
-    findings.add(Severity::error, "NUMBERED_ELSEWHERE",
-                 column + " does not take its default from sequence " + table.sequence +
-                     ": numbers that an application draws before it inserts come out of order",
-                 "Let the database number the rows: default nextval('" + table.sequence + "')");
-  }
-  if (table.sequence_cache != 1 || !table.sequence_ascends) {
-    findings.add(Severity::error, "SEQUENCE_CACHE",
-                 "sequence " + table.sequence + " has CACHE " +
-                     std::to_string(table.sequence_cache) +
-                     (table.sequence_ascends ? "" : " and does not only ascend") +
-                     ": sessions would keep numbers back and use them late",
-                 "alter sequence " + table.sequence + " cache 1 no cycle;");
-  }
-  if (!table.sequence_readable) {
-    findings.add(Severity::error, "SEQUENCE_DENIED",
-                 "the role may not read sequence " + table.sequence,
-                 "grant select on sequence " + table.sequence + " to outbox_relay;");
-  }
-  if (table.subscribed) {
-    findings.add(Severity::error, "TABLE_SUBSCRIBED",
-                 "table " + options.table.text() +
-                     " is filled by a subscription: its rows bring the numbers of another server",
-                 "Run the relay at the publisher, or use mode = \"wal\"");
-  }
-}
-
 void judge_table(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
   const std::string table = options.table.text();
   if (!facts.table) {
@@ -173,7 +129,9 @@ void judge_table(const ServerFacts& facts, const PostgresOptions& options, Findi
     return;
   }
   findings.add(judge_columns(*facts.table, options));
-  if (options.mode == Mode::poll) judge_sequence(*facts.table, options, findings);
+  if (options.mode == Mode::poll) {
+    for (Finding& finding : judge_sequence(*facts.table, options)) findings.add(std::move(finding));
+  }
   if (facts.table->unlogged) {
     findings.add(Severity::error, "TABLE_UNLOGGED",
                  "table " + table + " is unlogged: its rows never reach the WAL",
@@ -214,6 +172,10 @@ std::string quote_identifier(const std::string& name) {
   return quoted + "\"";
 }
 
+std::string table_sql(const TableName& table) {
+  return quote_identifier(table.schema) + "." + quote_identifier(table.name);
+}
+
 std::string quote_literal(const std::string& text) {
   std::string quoted = "'";
   for (const char c : text) quoted += c == '\'' ? "''" : std::string(1, c);
@@ -225,6 +187,7 @@ std::vector<Finding> judge_server(const ServerFacts& facts, const PostgresOption
   judge_settings(facts, options, findings);
   judge_role(facts, options, findings);
   judge_table(facts, options, findings);
+  findings.add(judge_mode(facts, options));
   return findings.take();
 }
 

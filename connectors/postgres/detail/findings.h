@@ -11,8 +11,8 @@
 
 namespace outbox::postgres {
 
-/// Everything that concerns server, role and table, which must be right before publication and slot
-/// can be made.
+/// Everything that concerns server, role, table and the mode of before, which must be right before
+/// publication and slot can be made.
 std::vector<Finding> judge_server(const ServerFacts& facts, const PostgresOptions& options);
 
 /// The publication. Its absence is an error only if `must_exist`.
@@ -38,5 +38,6 @@ core::Error to_error(const Finding& finding, const std::string& op);
 
 std::string quote_identifier(const std::string& name);
 std::string quote_literal(const std::string& text);
+std::string table_sql(const TableName& table);
 
 }  // namespace outbox::postgres

@@ -171,16 +171,6 @@ class Starting {
   }
 
   Result<void> read_progress() {
-    if (!saved_.delivered_seq && saved_.end.valid()) {
-      return Error{core::Fault::fatal,
-                   "MODE_CHANGED",
-                   "start",
-                   "pipeline " + options_.pipeline,
-                   "it was read from the WAL until now, and no proven sequence number was saved to "
-                   "go on from",
-                   "Set mode = \"wal\" again, or give the polling pipeline a name of its own: that "
-                   "one begins at the first row"};
-    }
     if (!saved_.delivered_seq && !restarted()) {
       session_.notices.push_back(
           {Severity::note, "BEGINS_AT_FIRST_ROW",
