@@ -1,9 +1,9 @@
 #include "connectors/postgres/poll_source.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "connectors/postgres/detail/findings.h"
 #include "connectors/postgres/detail/sqlstate.h"
 #include "relay/core/assert.h"
 
@@ -22,16 +22,6 @@ constexpr core::Duration kLookWithoutCredit = seconds(1);
 constexpr core::Duration kStalledCopyMax = seconds(5);
 constexpr core::Duration kTick = seconds(1);
 constexpr uint64_t kRowsOfACopy = 10'000;
-
-uint64_t number(const std::string& text) {
-  uint64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
-core::Lsn lsn(const Rows& rows, const char* column) {
-  return core::parse_lsn(rows.value(column)).value_or(core::Lsn{});
-}
 
 }  // namespace
 
@@ -200,37 +190,18 @@ Result<void> PollSource::refused(const PGresult* result, core::Now now) {
 }
 
 Result<void> PollSource::on_look(core::Now now) {
-  OUTBOX_ASSERT(answers_.size() == 3);
-  const uint64_t last_value = number(answers_[0].value("last_value"));
-  if (answers_[0].truth("in_recovery")) {
-    lose_connection("the server is a standby now", now);
+  const Result<Look> look = read_look(answers_);
+  if (!look || look->in_recovery) {
+    lose_connection(look ? "the server is a standby now" : core::to_string(look.error()), now);
     return {};
   }
-  if (last_value < horizon_.value()) {
-    return Error{core::Fault::fatal,
-                 "SEQUENCE_MOVED_BACK",
-                 "poll",
-                 "table " + options_.table.text(),
-                 "its sequence stands at " + std::to_string(last_value) +
-                     ", but everything up to " + std::to_string(horizon_.value()) +
-                     " was read already: rows with lower numbers would never be seen",
-                 "If the database was restored or failed over with a loss, compare source and "
-                 "topic with `outbox verify`; then: select setval("
-                 "pg_get_serial_sequence(" +
-                     quote_literal(options_.table.text()) + ", " +
-                     quote_literal(options_.columns.seq) + "), " +
-                     std::to_string(horizon_.value()) + ");"};
-  }
-  note_holders(answers_[1], now);
-  const uint64_t horizon = horizon_.value();
-  facts_.read_at = now.instant;
-  facts_.last_seq = last_value;
-  facts_.horizon = horizon;
-  const bool durable = lsn(answers_[2], "flushed") >= lsn(answers_[2], "inserted");
+  if (look->last_value < horizon_.value()) return moved_back(look->last_value);
+  horizon_.observe(look->last_value, look->holders);
+  note_look(*look, now);
   state_ = State::resting;
-  if (horizon == cursor_) {
+  if (horizon_.value() == cursor_) {
     look_at_ = now.instant + (has_credit_ ? pace_.after_nothing() : kLookWithoutCredit);
-  } else if (!durable) {
+  } else if (look->flushed < look->inserted) {
     ask(queries_.flush, State::flushing, now);
   } else if (has_credit_) {
     start_copy(now);
@@ -240,24 +211,31 @@ Result<void> PollSource::on_look(core::Now now) {
   return {};
 }
 
-void PollSource::note_holders(const Rows& rows, core::Now now) {
-  std::vector<Holder> holders;
-  for (int row = 0; row < rows.count(); ++row) {
-    holders.push_back({rows.text(row, "transaction").value_or(""),
-                       rows.text(row, "prepared").value_or("") == "t"});
-  }
-  horizon_.observe(number(answers_[0].value("last_value")), holders);
+Error PollSource::moved_back(uint64_t last_value) const {
+  const std::string horizon = std::to_string(horizon_.value());
+  return Error{core::Fault::fatal,
+               "SEQUENCE_MOVED_BACK",
+               "poll",
+               "table " + options_.table.text(),
+               "its sequence stands at " + std::to_string(last_value) + ", but everything up to " +
+                   horizon + " was read already: rows with lower numbers would never be seen",
+               "If the database was restored or failed over with a loss, compare source and topic "
+               "with `outbox verify`; then: select setval(pg_get_serial_sequence(" +
+                   quote_literal(options_.table.text()) + ", " +
+                   quote_literal(options_.columns.seq) + "), " + horizon + ");"};
+}
+
+void PollSource::note_look(const Look& look, core::Now now) {
   const std::string& by = horizon_.held_back_by();
-  std::string who;
-  for (int row = 0; row < rows.count() && !by.empty(); ++row) {
-    if (rows.text(row, "transaction") == by) who = rows.text(row, "who").value_or(by);
-  }
   // Under load somebody always writes; what counts is that the horizon stands still.
-  if (who.empty() || horizon_.value() != facts_.horizon) {
+  if (by.empty() || horizon_.value() != facts_.horizon) {
     facts_.held_back_since = now.instant;
     held_back_told_ = false;
   }
-  facts_.held_back_by = std::move(who);
+  facts_.read_at = now.instant;
+  facts_.last_seq = look.last_value;
+  facts_.horizon = horizon_.value();
+  facts_.held_back_by = by;
   if (held_back_told_ || now.instant - facts_.held_back_since < kHeldBackNotice) return;
   held_back_told_ = true;
   shared_->add_notice({Severity::warning, "OPEN_WRITER", held_back_reason(),

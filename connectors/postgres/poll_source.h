@@ -38,6 +38,7 @@
 
 #include "connectors/postgres/detail/copy_reader.h"
 #include "connectors/postgres/detail/horizon.h"
+#include "connectors/postgres/detail/look.h"
 #include "connectors/postgres/detail/poll_pace.h"
 #include "connectors/postgres/detail/poll_session.h"
 #include "connectors/postgres/detail/reconnect_delay.h"
@@ -111,7 +112,8 @@ class PollSource final : public core::Source {
   core::Result<void> refused(const PGresult* result, core::Now now);
   void add_boundary(core::Batch& batch) const;
   bool read_socket(core::Now now);
-  void note_holders(const Rows& rows, core::Now now);
+  void note_look(const Look& look, core::Now now);
+  core::Error moved_back(uint64_t last_value) const;
   std::string held_back_reason() const;
 
   PostgresOptions options_;

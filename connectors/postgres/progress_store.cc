@@ -22,6 +22,8 @@ using core::Result;
 // The server gives a statement up after 10 s (Connection::open); past this it is not there at all.
 constexpr core::Duration kAnswerMax = std::chrono::seconds(15);
 
+constexpr core::Duration kLookInterval = std::chrono::seconds(3);
+
 constexpr const char* kSaveName = "outbox_save";
 constexpr const char* kHeartbeatName = "outbox_heartbeat";
 constexpr const char* kSaveQuery =
@@ -37,7 +39,7 @@ Result<void> prepare(Connection& sql, const char* name, const std::string& query
 
 // Prepared with PREPARE, whose parameters are typed by use; the heartbeat's are fixed for a
 // session.
-Result<ConnectionHandle> connect(const PostgresOptions& options, const Waiter& waiter) {
+Result<ProgressSession> connect(const PostgresOptions& options, const Waiter& waiter) {
   auto sql = Connection::open(options.url, ConnectionKind::sql, application_name(options), waiter);
   if (!sql) return sql.error();
   if (const auto saved = prepare(*sql, kSaveName, kSaveQuery, waiter); !saved) return saved.error();
@@ -45,7 +47,7 @@ Result<ConnectionHandle> connect(const PostgresOptions& options, const Waiter& w
     const auto prepared = prepare(*sql, kHeartbeatName, poll_lock_query(options.pipeline), waiter);
     if (!prepared) return prepared.error();
     PQsetnonblocking(sql->handle(), 1);
-    return sql->release();
+    return ProgressSession{sql->release(), ""};
   }
   const auto parameters = heartbeat_parameters(*sql, options, waiter);
   if (!parameters) return parameters.error();
@@ -61,7 +63,9 @@ Result<ConnectionHandle> connect(const PostgresOptions& options, const Waiter& w
   const auto prepared = prepare(*sql, kHeartbeatName, heartbeat, waiter);
   if (!prepared) return prepared.error();
   PQsetnonblocking(sql->handle(), 1);
-  return sql->release();
+  const auto& table = (*parameters)[2];
+  const auto& sequence = (*parameters)[3];
+  return ProgressSession{sql->release(), table && sequence ? look_query(*table, *sequence) : ""};
 }
 
 }  // namespace
@@ -107,15 +111,18 @@ void ProgressStore::start_connecting() {
 }
 
 Result<void> ProgressStore::finish_connecting(core::Now now) {
-  std::optional<Result<ConnectionHandle>> done = worker_.take();
+  std::optional<Result<ProgressSession>> done = worker_.take();
   if (!done) return {};
   if (!*done) return failed(done->error(), now);
-  connection_ = std::move(**done);
+  connection_ = std::move((*done)->connection);
+  look_ = std::move((*done)->look);
+  look_answers_.clear();
+  proven_.begin();
   state_ = State::connected;
   reason_.clear();
   asked_ = Asked::nothing;
   flush_pending_ = false;
-  connected_at_ = heartbeat_at_ = now.instant;
+  connected_at_ = heartbeat_at_ = look_at_ = now.instant;
   if (ever_connected_) ++reconnects_;
   ever_connected_ = true;
   return {};
@@ -150,6 +157,10 @@ void ProgressStore::ask(core::Now now) {
     sent = send_heartbeat();
     asked_ = Asked::heartbeat;
     heartbeat_at_ = now.instant + options_.heartbeat_interval;
+  } else if (heartbeat_wanted() && !look_.empty() && now.instant >= look_at_) {
+    sent = PQsendQuery(connection_.get(), look_.c_str()) != 0;
+    asked_ = Asked::look;
+    look_at_ = now.instant + kLookInterval;
   } else {
     return;
   }
@@ -175,6 +186,9 @@ bool ProgressStore::send_save() {
       end = core::to_string(core::Lsn{progress.boundary.major});
       commit = core::to_string(core::Lsn{progress.settled.major});
       ordinal = std::to_string(progress.settled.minor);
+      if (const auto seq = proven_.prove(core::Lsn{progress.boundary.major})) {
+        delivered_seq = std::to_string(*seq);
+      }
       break;
     case Mode::poll:
       // Rows come in the order of their numbers, all of them: each is as good an end as a boundary.
@@ -212,6 +226,7 @@ Result<std::optional<Progress>> ProgressStore::read_answer(core::Now now) {
   while (asked_ != Asked::nothing && PQisBusy(connection_.get()) == 0) {
     ResultHandle result(PQgetResult(connection_.get()));
     if (result == nullptr) {
+      if (asked_ == Asked::look) on_look();
       asked_ = Asked::nothing;
       break;
     }
@@ -228,6 +243,10 @@ Result<std::optional<Progress>> ProgressStore::read_answer(core::Now now) {
 Result<std::optional<Progress>> ProgressStore::on_answer(ResultHandle result, core::Now now) {
   std::optional<Progress> saved;
   if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) {
+    if (asked_ == Asked::look) {
+      look_.clear();  // it is not needed for delivery: no reason to stop
+      return saved;
+    }
     const Error error =
         error_of(result.get(), asked_ == Asked::save ? "save" : "send a heartbeat for",
                  "pipeline " + options_.pipeline);
@@ -235,7 +254,11 @@ Result<std::optional<Progress>> ProgressStore::on_answer(ResultHandle result, co
     lose_connection(core::to_string(error), now);
     return saved;
   }
-  const Rows rows(std::move(result));
+  Rows rows(std::move(result));
+  if (asked_ == Asked::look) {
+    look_answers_.push_back(std::move(rows));
+    return saved;
+  }
   if (asked_ == Asked::save) return on_saved(rows);
   const Result<void> beaten = on_heartbeat(rows);
   if (!beaten) return beaten.error();
@@ -278,6 +301,12 @@ Result<void> ProgressStore::on_heartbeat(const Rows& rows) {
   if (low && !slot_wal_was_low_) shared_->add_notice(std::move(*alarm));
   slot_wal_was_low_ = low;
   return check_publication(heartbeat->publication);
+}
+
+void ProgressStore::on_look() {
+  const Result<Look> look = read_look(look_answers_);
+  if (look) proven_.looked(*look);
+  look_answers_.clear();
 }
 
 Result<void> ProgressStore::check_publication(const PublicationMark& mark) {
@@ -323,7 +352,7 @@ Interest ProgressStore::interest(core::Instant now) const {
       } else if (saving_) {
         interest.wake_at = now;
       } else if (heartbeat_wanted()) {
-        interest.wake_at = heartbeat_at_;
+        interest.wake_at = look_.empty() ? heartbeat_at_ : std::min(heartbeat_at_, look_at_);
       }
   }
   return interest;

@@ -11,15 +11,20 @@
 // connection, which is harmless, and only that answer counts (fault row 6).
 //
 // The heartbeat writes an empty logical message and reads slot and sequence (detail/heartbeat.h).
-// It also proves that our walsender still holds the slot, and that the publication is what it was:
-// one that lost the table, and be it for a second, would lose events without a word.
+// Every few seconds it looks at the sequence and at who writes, for the proven horizon
+// (detail/proven_horizon.h), which goes out with the next save.
+//
+// The heartbeat also proves that our walsender still holds the slot, and that the publication is
+// what it was: one that lost the table, and be it for a second, would lose events without a word.
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "connectors/postgres/detail/connection.h"
 #include "connectors/postgres/detail/heartbeat.h"
+#include "connectors/postgres/detail/proven_horizon.h"
 #include "connectors/postgres/detail/reconnect_delay.h"
 #include "connectors/postgres/detail/shared_slot.h"
 #include "connectors/postgres/options.h"
@@ -27,6 +32,12 @@
 #include "relay/core/checkpoint.h"
 
 namespace outbox::postgres {
+
+/// A connection with its statements prepared, in non-blocking mode.
+struct ProgressSession {
+  ConnectionHandle connection;
+  std::string look;
+};
 
 class ProgressStore final : public core::Checkpoint {
  public:
@@ -47,7 +58,7 @@ class ProgressStore final : public core::Checkpoint {
 
  private:
   enum class State : uint8_t { waiting, connecting, connected };
-  enum class Asked : uint8_t { nothing, save, heartbeat };
+  enum class Asked : uint8_t { nothing, save, heartbeat, look };
 
   struct Save {
     core::Progress progress;
@@ -67,6 +78,7 @@ class ProgressStore final : public core::Checkpoint {
   core::Result<std::optional<core::Progress>> on_answer(ResultHandle result, core::Now now);
   core::Result<std::optional<core::Progress>> on_saved(const Rows& rows);
   core::Result<void> on_heartbeat(const Rows& rows);
+  void on_look();
   core::Result<void> check_publication(const PublicationMark& mark);
 
   PostgresOptions options_;
@@ -88,13 +100,18 @@ class ProgressStore final : public core::Checkpoint {
   bool flush_pending_ = false;
   core::Instant heartbeat_at_{};
 
+  std::string look_;  // the query; empty: the table has no sequence that may be read
+  core::Instant look_at_{};
+  std::vector<Rows> look_answers_;
+  ProvenHorizon proven_;
+
   std::optional<Save> saving_;
   uint64_t saves_ = 0;
   SourceFacts facts_;
   bool slot_wal_was_low_ = false;
   std::optional<PublicationMark> publication_;
 
-  Background<core::Result<ConnectionHandle>> worker_;
+  Background<core::Result<ProgressSession>> worker_;
 };
 
 }  // namespace outbox::postgres

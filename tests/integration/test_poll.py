@@ -1,5 +1,7 @@
 """mode = "poll": events leave the table itself, in the order of their numbers, without a slot."""
 
+import threading
+import time
 from contextlib import closing
 
 import pytest
@@ -60,19 +62,52 @@ def test_doctor_names_a_sequence_that_keeps_numbers_back(tmp_path, database, top
         database.execute("alter sequence outbox.event_seq cache 1")
 
 
-@pytest.mark.parametrize("before, after", [("wal", "poll"), ("poll", "wal")])
-def test_a_change_of_the_mode_that_would_lose_rows_is_refused(
-        tmp_path, database, topic, shop, arriving, before, after):
+def test_a_change_to_the_wal_is_refused_since_a_new_slot_would_leave_rows_out(
+        tmp_path, database, topic, shop, arriving):
     name = slot_name()
-    with relay_of(tmp_path, database, topic, slot=name, mode=before):
+    with relay_of(tmp_path, database, topic, slot=name, mode="poll"):
         arriving.await_ids([shop.publish()])
-    changed = relay_of(tmp_path, database, topic, slot=name, mode=after)
+    changed = relay_of(tmp_path, database, topic, slot=name)
+    changed.start()
+    assert changed.wait() == 1
+    assert "was polled until now" in changed.log_tail()
+    assert database.value("select count(*) from pg_replication_slots where slot_name = %s",
+                          [name]) == 0
+
+
+def test_from_the_wal_to_polling_under_load_nothing_is_lost_and_the_slot_is_gone(
+        tmp_path, database, topic, shop, arriving):
+    name = slot_name()
+    ids = []
+    stop = threading.Event()
+
+    def publish():
+        while not stop.is_set():
+            ids.append(shop.publish(key=str(len(ids) % 20)))
+            time.sleep(0.002)
+
+    writer = threading.Thread(target=publish)
+    with relay_of(tmp_path, database, topic, slot=name) as relay:
+        writer.start()
+        wait_until(lambda: delivered_seq(database, relay), "a sequence number is proven", 20)
+        before = last_value(database)
+    proven = delivered_seq(database, relay)
+    assert 0 < proven <= last_value(database)
     try:
-        changed.start()
-        assert changed.wait() == 1
-        assert "MODE_CHANGED" in changed.log_tail() or "until now" in changed.log_tail()
+        with relay_of(tmp_path, database, topic, slot=name, mode="poll") as relay:
+            wait_until(lambda: "SLOT_DROPPED" in relay.log_tail(), "the slot is dropped")
+            time.sleep(1)
+            stop.set()
+            writer.join()
+            arriving.await_ids(ids)
     finally:
+        stop.set()
         drop_slots(database, name)
+    assert len(ids) > 100
+    repeated = [one for one in ids if len(arriving.arrivals(one)) > 1]
+    seqs = dict(database.execute("select id::text, seq from outbox.event"))
+    assert all(seqs[one] > proven for one in repeated)
+    assert before > 0
 
 
 def test_an_open_writer_holds_back_only_what_it_must_and_its_late_commit_is_not_skipped(

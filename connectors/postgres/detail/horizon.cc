@@ -17,12 +17,12 @@ uint64_t Horizon::observe(uint64_t last_value, std::span<const Holder> holders) 
   held_back_by_.clear();
   for (const Holder& holder : holders) {
     const auto known = bounds_.find(holder.transaction);
-    const uint64_t unknown = holder.prepared ? value_ : newest_bound_;
+    const uint64_t unknown = holder.renamed ? value_ : newest_bound_;
     const uint64_t bound = known != bounds_.end() ? known->second : unknown;
     bounds.emplace(holder.transaction, bound);
     if (bound >= horizon) continue;
     horizon = bound;
-    held_back_by_ = holder.transaction;
+    held_back_by_ = holder.who;
   }
   bounds_ = std::move(bounds);
   newest_bound_ = last_value;

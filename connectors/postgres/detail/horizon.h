@@ -16,10 +16,10 @@
 //     H was read, and its numbers lie above the last H;
 //   - seen before: it keeps its bound. A savepoint that was rolled back gives the lock back: then
 //     the transaction is no holder for a moment, and whatever it locks later is new;
-//   - a prepared transaction that is new may be an old one under a new name (as the server names it
-//     after a restart), and after a reconnect nothing is known of anybody: their numbers lie above
-//     what was the horizon before, or was saved, because that never passed them while they were
-//     holders.
+//   - one whose name is not the one it began with (a prepared transaction, as servers before 14.1
+//     name it, and all after a restart), and everybody after a reconnect, may have been a holder
+//     for long: its numbers lie above what was the horizon before, or was saved, because that never
+//     passed them while it was one.
 // The horizon is the smallest of H and the bounds. It never moves back.
 //
 // One statement for all three would read the rows with a snapshot from before the holders: a commit
@@ -35,11 +35,12 @@
 
 namespace outbox::postgres {
 
-/// One who may still commit rows. `transaction` is pg_locks.virtualtransaction; a prepared one
-/// keeps it, or is "-1/<xid>" after a restart.
+/// One who may still commit rows. `transaction` is pg_locks.virtualtransaction, which a prepared
+/// transaction keeps, or "-1/<xid>": then it is `renamed`.
 struct Holder {
   std::string transaction;
-  bool prepared = false;
+  bool renamed = false;
+  std::string who;  // for people: pid, program, query, or the prepared transaction's name
 };
 
 class Horizon {
@@ -52,7 +53,7 @@ class Horizon {
 
   uint64_t value() const { return value_; }
 
-  /// Who holds the horizon below the sequence's last value; empty when nobody does.
+  /// Who holds the horizon below the sequence's last value (Holder::who); empty when nobody does.
   const std::string& held_back_by() const { return held_back_by_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "connectors/postgres/detail/look.h"
 #include "connectors/postgres/detail/outbox_table.h"
 #include "connectors/postgres/detail/server_facts.h"
 
@@ -27,39 +28,15 @@ std::string lock_key(const std::string& pipeline) {
   return "hashtextextended(" + quote_literal("outbox poll " + pipeline) + ", 0)";
 }
 
-// The table's locks are asked by its oid and its children's, so that a writer who goes round the
-// parent is seen too. A prepared transaction has no pid.
-std::string look_query(const TableFacts& table) {
-  const std::string oid = std::to_string(table.oid);
-  return "select coalesce(pg_sequence_last_value(" + quote_literal(table.sequence) +
-         "::regclass), 0) as last_value, pg_is_in_recovery() as in_recovery;"
-         " with recursive family(oid) as (select " +
-         oid +
-         "::oid union all select i.inhrelid from pg_inherits i join family f on i.inhparent ="
-         " f.oid)"
-         " select l.virtualtransaction as transaction, l.pid is null as prepared,"
-         " coalesce('pid ' || l.pid || coalesce(' (' || nullif(a.application_name, '') || ')', '')"
-         " || ', open since ' || date_trunc('second', a.xact_start) || ': '"
-         " || left(a.query, 100), 'prepared transaction ' || quote_literal(p.gid)"
-         " || ' since ' || date_trunc('second', p.prepared), 'pid ' || l.pid) as who"
-         " from pg_locks l left join pg_stat_activity a on a.pid = l.pid"
-         " left join pg_locks x on l.pid is null and x.locktype = 'transactionid'"
-         " and x.virtualtransaction = l.virtualtransaction"
-         " left join pg_prepared_xacts p on p.transaction = x.transactionid"
-         " where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted"
-         " and l.database = (select d.oid from pg_database d where d.datname = current_database())"
-         " and l.relation in (select oid from family);"
-         " select pg_current_wal_insert_lsn() as inserted, pg_current_wal_flush_lsn() as flushed";
-}
-
 class Starting {
  public:
   Starting(const SessionRequest& request, Phase& phase, const Waiter& waiter)
       : request_(request), options_(request.options), phase_(phase), waiter_(waiter) {}
 
   Result<PollSession> run() {
-    for (const auto step : {&Starting::open, &Starting::check_server, &Starting::lock,
-                            &Starting::identify, &Starting::take_epoch, &Starting::read_progress}) {
+    for (const auto step : {&Starting::open, &Starting::check_server, &Starting::await_wal_reader,
+                            &Starting::lock, &Starting::identify, &Starting::take_epoch,
+                            &Starting::read_progress, &Starting::drop_slot}) {
       const Result<void> done = (this->*step)();
       if (!done) return done.error();
     }
@@ -112,6 +89,45 @@ class Starting {
       return *error;
     }
     if (!restarted()) session_.notices = std::move(findings);
+    return {};
+  }
+
+  // The slot of before, if the pipeline was read from the WAL until now.
+  bool leaves_slot() const {
+    return facts_.progress && facts_.slot && facts_.progress->slot == options_.slot;
+  }
+
+  Result<void> await_wal_reader() {
+    if (!leaves_slot() || !facts_.slot->active_pid) return {};
+    return Error{core::Fault::retry,
+                 "55006",
+                 "take over",
+                 "pipeline " + options_.pipeline,
+                 "slot " + options_.slot + " is still read by pid " +
+                     std::to_string(*facts_.slot->active_pid),
+                 "End the relay that runs this pipeline with mode = \"wal\""};
+  }
+
+  // What the slot would have brought is in the table, above the number that was proven and saved.
+  Result<void> drop_slot() {
+    if (!leaves_slot()) return {};
+    const std::string drop =
+        "select pg_drop_replication_slot(" + quote_literal(options_.slot) + ")";
+    const auto dropped = sql_->run(drop, {}, "drop", "slot " + options_.slot, waiter_);
+    if (dropped) {
+      session_.notices.push_back({Severity::note, "SLOT_DROPPED",
+                                  "dropped slot " + options_.slot +
+                                      ": the table is polled from seq " +
+                                      std::to_string(session_.delivered_seq) + " on",
+                                  ""});
+    } else {
+      session_.notices.push_back(
+          {Severity::warning, "SLOT_LEFT",
+           "slot " + options_.slot +
+               " is not needed any more and keeps WAL until the disk is full: " +
+               dropped.error().detail,
+           drop + ";"});
+    }
     return {};
   }
 
@@ -200,7 +216,7 @@ class Starting {
     queries.select = "copy (select " + list + time + " from " +
                      quote_identifier(options_.table.schema) + "." +
                      quote_identifier(options_.table.name) + " where " + queries.seq + " > ";
-    queries.look = look_query(table);
+    queries.look = look_query(std::to_string(table.oid), table.sequence);
     queries.flush = "select pg_logical_emit_message(true, 'outbox.flush', '')";
   }
 

@@ -14,8 +14,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-Holder writer(const std::string& transaction) { return {transaction, false}; }
-Holder prepared(const std::string& xid) { return {"-1/" + xid, true}; }
+Holder writer(const std::string& transaction) { return {transaction, false, transaction}; }
+Holder renamed(const std::string& xid) { return {"-1/" + xid, true, "prepared"}; }
 
 class HorizonTest : public testing::Test {
  protected:
@@ -50,17 +50,29 @@ TEST_F(HorizonTest, AStrangerWhoHoldsNothingIsNotWaitedFor) {
   EXPECT_EQ(poll(1'000), 1'000U);
 }
 
-TEST_F(HorizonTest, APreparedTransactionIsNotTakenForANewOne) {
+TEST_F(HorizonTest, APreparedTransactionThatKeepsItsNameKeepsItsBound) {
+  poll(10);
+  poll(25, {writer("3/1")});
+  EXPECT_EQ(poll(90, {writer("3/1")}), 10U);
+}
+
+TEST_F(HorizonTest, APreparedTransactionThatIsNewHoldsBackOnlyWhatCameSinceTheLastPoll) {
+  for (uint64_t last = 100; last < 1'000; last += 100) {
+    EXPECT_EQ(poll(last, {writer("3/" + std::to_string(last))}), last - 100);
+  }
+}
+
+TEST_F(HorizonTest, APreparedTransactionUnderAnotherNameIsNotTakenForANewOne) {
   poll(10);
   poll(25, {writer("3/1")});  // it has a number between 11 and 25
-  EXPECT_EQ(poll(90, {prepared("777")}), 10U);
-  EXPECT_EQ(poll(95, {prepared("777")}), 10U);
+  EXPECT_EQ(poll(90, {renamed("777")}), 10U);
+  EXPECT_EQ(poll(95, {renamed("777")}), 10U);
   EXPECT_EQ(poll(99), 99U);
 }
 
 TEST_F(HorizonTest, AfterAReconnectNobodyIsKnownAndTheSavedHorizonBinds) {
   horizon_.begin(40);
-  EXPECT_EQ(poll(90, {writer("3/1"), prepared("777")}), 40U);
+  EXPECT_EQ(poll(90, {writer("3/1"), renamed("777")}), 40U);
   EXPECT_EQ(poll(95, {writer("3/1")}), 40U);
   EXPECT_EQ(poll(95), 95U);
 }
@@ -74,8 +86,8 @@ TEST_F(HorizonTest, ALockThatWasGivenBackAndTakenAgainIsANewOne) {
 
 TEST_F(HorizonTest, ItNeverMovesBack) {
   poll(50);
-  EXPECT_EQ(poll(50, {prepared("1")}), 50U);
-  EXPECT_EQ(poll(60, {prepared("1")}), 50U);
+  EXPECT_EQ(poll(50, {renamed("1")}), 50U);
+  EXPECT_EQ(poll(60, {renamed("1")}), 50U);
 }
 
 TEST_F(HorizonTest, TheOldestHolderIsNamed) {

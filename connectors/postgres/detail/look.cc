@@ -1,0 +1,64 @@
+#include "connectors/postgres/detail/look.h"
+
+#include <charconv>
+
+#include "connectors/postgres/detail/findings.h"
+
+namespace outbox::postgres {
+namespace {
+
+constexpr size_t kStatements = 3;
+
+core::Lsn lsn(const Rows& rows, const char* column) {
+  return core::parse_lsn(rows.value(column)).value_or(core::Lsn{});
+}
+
+}  // namespace
+
+std::string look_query(const std::string& table, const std::string& sequence) {
+  return "select coalesce(pg_sequence_last_value(" + quote_literal(sequence) +
+         "::regclass), 0) as last_value, pg_is_in_recovery() as in_recovery;"
+         " with recursive family(oid) as (select " +
+         table +
+         "::oid union all select i.inhrelid from pg_inherits i join family f on i.inhparent ="
+         " f.oid)"
+         " select l.virtualtransaction as transaction, l.virtualtransaction like '-1/%' as renamed,"
+         " coalesce('pid ' || l.pid || coalesce(' (' || nullif(a.application_name, '') || ')', '')"
+         " || ', open since ' || date_trunc('second', a.xact_start) || ': '"
+         " || left(a.query, 100), 'prepared transaction ' || quote_literal(p.gid)"
+         " || ' since ' || date_trunc('second', p.prepared), 'pid ' || l.pid, 'transaction ' || "
+         "l.virtualtransaction) as who"
+         " from pg_locks l left join pg_stat_activity a on a.pid = l.pid"
+         " left join pg_locks x on l.pid is null and x.locktype = 'transactionid'"
+         " and x.virtualtransaction = l.virtualtransaction"
+         " left join pg_prepared_xacts p on p.transaction = x.transactionid"
+         " where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted"
+         " and l.database = (select d.oid from pg_database d where d.datname = current_database())"
+         " and l.relation in (select oid from family);"
+         " select pg_current_wal_insert_lsn() as inserted, pg_current_wal_flush_lsn() as flushed";
+}
+
+core::Result<Look> read_look(std::span<const Rows> answers) {
+  if (answers.size() != kStatements) {
+    return core::Error{core::Fault::retry,
+                       "LOOK",
+                       "read",
+                       "what was looked at",
+                       std::to_string(answers.size()) + " results",
+                       ""};
+  }
+  Look look;
+  const std::string last_value = answers[0].value("last_value");
+  std::from_chars(last_value.data(), last_value.data() + last_value.size(), look.last_value);
+  look.in_recovery = answers[0].truth("in_recovery");
+  const Rows& holders = answers[1];
+  for (int row = 0; row < holders.count(); ++row) {
+    const auto text = [&](const char* column) { return holders.text(row, column).value_or(""); };
+    look.holders.push_back({text("transaction"), text("renamed") == "t", text("who")});
+  }
+  look.inserted = lsn(answers[2], "inserted");
+  look.flushed = lsn(answers[2], "flushed");
+  return look;
+}
+
+}  // namespace outbox::postgres
