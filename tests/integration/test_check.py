@@ -176,7 +176,7 @@ TOPICS = [
         ("of 250 characters", "t" * 250, "249", True)]
 ]
 LATER = [
-    mistake("mode poll", 'mode = "wal"', 'mode = "poll"', "later release", '"wal"'),
+    mistake("mode status", 'mode = "wal"', 'mode = "status"', "later release", '"wal"', '"poll"'),
     mistake("hold", '"dead-letter"', '"hold"', "later release", '"dead-letter"', '"skip"',
             at="on_failure"),
     mistake("park", '"dead-letter"', '"park"', "later release", at="on_failure"),
@@ -317,7 +317,7 @@ def test_a_section_without_a_name_is_told_once_however_many_keys_it_has(tmp_path
 def test_all_mistakes_are_shown_at_once_in_the_order_of_the_file(tmp_path):
     text = GOOD
     chosen = [wrong for wrong in MISTAKES if wrong.name in (
-        "unknown key in admin", "mode poll", "slot in capitals", "unset variable",
+        "unknown key in admin", "mode status", "slot in capitals", "unset variable",
         "unknown property", "no such sink", "unknown key in match", "topic with a space",
         "unknown on_failure")]
     for wrong in chosen:
