@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "connectors/postgres/detail/poll_session.h"
 #include "connectors/postgres/detail/session.h"
@@ -37,35 +36,45 @@ Result<void> prepare(Connection& sql, const char* name, const std::string& query
   return {};
 }
 
-// Prepared with PREPARE, whose parameters are typed by use; the heartbeat's are fixed for a
-// session.
+// The heartbeat with its parameters in it: they are fixed for a session.
+std::string heartbeat_statement(const Parameters& parameters) {
+  std::string statement = kHeartbeatQuery;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const auto& parameter = parameters[i];
+    const std::string text = parameter ? quote_literal(*parameter) : "null";
+    const std::string mark = "$" + std::to_string(i + 1);
+    for (size_t at = statement.find(mark); at != std::string::npos; at = statement.find(mark)) {
+      statement.replace(at, mark.size(), text);
+    }
+  }
+  return statement;
+}
+
+// The save is prepared with PREPARE, whose parameters are typed by use.
 Result<ProgressSession> connect(const PostgresOptions& options, const Waiter& waiter) {
   auto sql = Connection::open(options.url, ConnectionKind::sql, application_name(options), waiter);
   if (!sql) return sql.error();
   if (const auto saved = prepare(*sql, kSaveName, kSaveQuery, waiter); !saved) return saved.error();
-  if (options.mode == Mode::poll) {
-    const auto prepared = prepare(*sql, kHeartbeatName, poll_lock_query(options.pipeline), waiter);
-    if (!prepared) return prepared.error();
-    PQsetnonblocking(sql->handle(), 1);
-    return ProgressSession{sql->release(), ""};
-  }
-  const auto parameters = heartbeat_parameters(*sql, options, waiter);
-  if (!parameters) return parameters.error();
-  std::string heartbeat = kHeartbeatQuery;
-  for (size_t i = 0; i < parameters->size(); ++i) {
-    const auto& parameter = (*parameters)[i];
-    const std::string text = parameter ? quote_literal(*parameter) : "null";
-    const std::string mark = "$" + std::to_string(i + 1);
-    for (size_t at = heartbeat.find(mark); at != std::string::npos; at = heartbeat.find(mark)) {
-      heartbeat.replace(at, mark.size(), text);
+  std::string heartbeat;
+  std::string look;
+  switch (options.mode) {
+    case Mode::wal: {
+      const auto parameters = heartbeat_parameters(*sql, options, waiter);
+      if (!parameters) return parameters.error();
+      heartbeat = heartbeat_statement(*parameters);
+      const auto& table = (*parameters)[2];
+      const auto& sequence = (*parameters)[3];
+      if (table && sequence) look = look_query(*table, *sequence);
+      break;
     }
+    case Mode::poll:
+      heartbeat = poll_lock_query(options.pipeline);
+      break;
   }
   const auto prepared = prepare(*sql, kHeartbeatName, heartbeat, waiter);
   if (!prepared) return prepared.error();
   PQsetnonblocking(sql->handle(), 1);
-  const auto& table = (*parameters)[2];
-  const auto& sequence = (*parameters)[3];
-  return ProgressSession{sql->release(), table && sequence ? look_query(*table, *sequence) : ""};
+  return ProgressSession{sql->release(), std::move(look)};
 }
 
 }  // namespace
@@ -285,10 +294,7 @@ Result<std::optional<Progress>> ProgressStore::on_saved(const Rows& rows) {
 
 Result<void> ProgressStore::on_heartbeat(const Rows& rows) {
   if (options_.mode == Mode::poll) {
-    const std::string text = rows.value("pid");
-    int pid = 0;  // nobody has the lock
-    std::from_chars(text.data(), text.data() + text.size(), pid);
-    shared_->lease.seen_from_outside(pid, asked_at_);
+    shared_->lease.seen_from_outside(rows.number<int>("pid"), asked_at_);  // 0: nobody has the lock
     return {};
   }
   const Result<Heartbeat> heartbeat = read_heartbeat(rows);

@@ -8,6 +8,7 @@
 
 #include <libpq-fe.h>
 
+#include <charconv>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "connectors/postgres/detail/waiter.h"
+#include "relay/core/lsn.h"
 #include "relay/core/result.h"
 
 namespace outbox::postgres {
@@ -28,6 +30,14 @@ struct ClearResult {
   void operator()(PGresult* result) const { PQclear(result); }
 };
 using ResultHandle = std::unique_ptr<PGresult, ClearResult>;
+
+/// A number as the server prints it; 0 for anything else, an empty text among them.
+template <typename Number>
+Number to_number(const std::string& text) {
+  Number value{};
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
 
 /// The rows of one answer.
 class Rows {
@@ -43,6 +53,13 @@ class Rows {
   /// The same of the first row, empty for NULL.
   std::string value(const char* column) const { return text(0, column).value_or(""); }
   bool truth(const char* column) const { return value(column) == "t"; }
+  template <typename Number>
+  Number number(const char* column) const {
+    return to_number<Number>(value(column));
+  }
+  core::Lsn lsn(const char* column) const {
+    return core::parse_lsn(value(column)).value_or(core::Lsn{});
+  }
 
  private:
   ResultHandle result_;

@@ -1,22 +1,6 @@
 #include "connectors/postgres/detail/heartbeat.h"
 
-#include <charconv>
-
 namespace outbox::postgres {
-namespace {
-
-template <typename Number>
-Number number(const std::string& text) {
-  Number value{};
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
-core::Lsn lsn(const Rows& rows, const char* column) {
-  return core::parse_lsn(rows.value(column)).value_or(core::Lsn{});
-}
-
-}  // namespace
 
 // The sequence is read before the message is written: every number that was given out by then lies
 // at or below last_seq, and what committed by then lies before the message. pg_sequence_last_value
@@ -72,18 +56,18 @@ core::Result<Heartbeat> read_heartbeat(const Rows& rows) {
   }
   Heartbeat heartbeat;
   SourceFacts& facts = heartbeat.facts;
-  if (const auto seq = rows.text(0, "last_seq")) facts.last_seq = number<uint64_t>(*seq);
-  facts.heartbeat = lsn(rows, "heartbeat");
-  facts.wal_end = lsn(rows, "wal_end");
-  facts.confirmed_flush = lsn(rows, "confirmed_flush_lsn");
-  facts.restart = lsn(rows, "restart_lsn");
+  if (const auto seq = rows.text(0, "last_seq")) facts.last_seq = to_number<uint64_t>(*seq);
+  facts.heartbeat = rows.lsn("heartbeat");
+  facts.wal_end = rows.lsn("wal_end");
+  facts.confirmed_flush = rows.lsn("confirmed_flush_lsn");
+  facts.restart = rows.lsn("restart_lsn");
   facts.wal_status = rows.value("wal_status");
   if (const auto bytes = rows.text(0, "safe_wal_size")) {
-    facts.safe_wal_bytes = number<int64_t>(*bytes);
+    facts.safe_wal_bytes = to_number<int64_t>(*bytes);
   }
-  heartbeat.slot_active_pid = number<int>(rows.value("active_pid"));
-  heartbeat.publication = {number<uint32_t>(rows.value("publication")),
-                           number<uint32_t>(rows.value("membership")), rows.truth("complete")};
+  heartbeat.slot_active_pid = rows.number<int>("active_pid");
+  heartbeat.publication = {rows.number<uint32_t>("publication"),
+                           rows.number<uint32_t>("membership"), rows.truth("complete")};
   return heartbeat;
 }
 

@@ -1,17 +1,11 @@
 #include "connectors/postgres/detail/look.h"
 
-#include <charconv>
-
 #include "connectors/postgres/detail/findings.h"
 
 namespace outbox::postgres {
 namespace {
 
 constexpr size_t kStatements = 3;
-
-core::Lsn lsn(const Rows& rows, const char* column) {
-  return core::parse_lsn(rows.value(column)).value_or(core::Lsn{});
-}
 
 }  // namespace
 
@@ -48,16 +42,15 @@ core::Result<Look> read_look(std::span<const Rows> answers) {
                        ""};
   }
   Look look;
-  const std::string last_value = answers[0].value("last_value");
-  std::from_chars(last_value.data(), last_value.data() + last_value.size(), look.last_value);
+  look.last_value = answers[0].number<uint64_t>("last_value");
   look.in_recovery = answers[0].truth("in_recovery");
   const Rows& holders = answers[1];
   for (int row = 0; row < holders.count(); ++row) {
     const auto text = [&](const char* column) { return holders.text(row, column).value_or(""); };
     look.holders.push_back({text("transaction"), text("renamed") == "t", text("who")});
   }
-  look.inserted = lsn(answers[2], "inserted");
-  look.flushed = lsn(answers[2], "flushed");
+  look.inserted = answers[2].lsn("inserted");
+  look.flushed = answers[2].lsn("flushed");
   return look;
 }
 

@@ -1,11 +1,9 @@
 #include "connectors/postgres/detail/poll_session.h"
 
-#include <algorithm>
-#include <charconv>
-
 #include "connectors/postgres/detail/look.h"
 #include "connectors/postgres/detail/outbox_table.h"
 #include "connectors/postgres/detail/server_facts.h"
+#include "connectors/postgres/detail/takeover.h"
 
 namespace outbox::postgres {
 namespace {
@@ -15,13 +13,6 @@ using core::Result;
 
 constexpr const char* kCreatedAt = "created_at";
 constexpr uint32_t kText = 25;
-
-std::optional<uint64_t> number(const std::optional<std::string>& text) {
-  if (!text) return std::nullopt;
-  uint64_t value = 0;
-  std::from_chars(text->data(), text->data() + text->size(), value);
-  return value;
-}
 
 // The lock's key: one number for a pipeline, the same in every relay.
 std::string lock_key(const std::string& pipeline) {
@@ -76,14 +67,7 @@ class Starting {
     Result<ServerFacts> facts = read_server_facts(*sql_, options_, waiter_);
     if (!facts) return facts.error();
     facts_ = std::move(*facts);
-    if (restarted() && facts_.in_recovery) {
-      return Error{core::Fault::retry,
-                   "57P03",
-                   "connect to",
-                   "Postgres",
-                   "the server is a standby now; waiting for the primary",
-                   ""};
-    }
+    if (restarted() && facts_.in_recovery) return standby_for_now();
     std::vector<Finding> findings = judge_server(facts_, options_);
     if (const auto error = first_error(findings, "start pipeline " + options_.pipeline)) {
       return *error;
@@ -156,32 +140,15 @@ class Starting {
         " from pg_control_system() s",
         {}, "identify", "the server", waiter_);
     if (!rows) return rows.error();
-    session_.identity = {rows->value("system_id"),
-                         static_cast<uint32_t>(number(rows->text(0, "timeline")).value_or(0)),
-                         {}};
+    session_.identity = {rows->value("system_id"), rows->number<uint32_t>("timeline"), {}};
     return {};
   }
 
   Result<void> take_epoch() {
-    const auto rows = restarted()
-                          ? sql_->run("select * from outbox.progress where pipeline = $1",
-                                      {options_.pipeline}, "read", "outbox.progress", waiter_)
-                          : sql_->run("select * from outbox.progress_take($1, $2, $3, $4)",
-                                      {options_.pipeline, session_.identity.system_id,
-                                       std::to_string(session_.identity.timeline), ""},
-                                      "take the next epoch in", "outbox.progress", waiter_);
-    if (!rows) return rows.error();
-    saved_ = progress_of(*rows);
-    if (restarted() && saved_.epoch != request_.held->epoch) {
-      return Error{core::Fault::fatal,
-                   "FENCED",
-                   "go on with",
-                   "pipeline " + options_.pipeline,
-                   "another relay took it over: its epoch is " + std::to_string(saved_.epoch) +
-                       ", ours " + std::to_string(request_.held->epoch),
-                   "Nothing is lost. Run one relay a pipeline, or start this one again to wait "
-                   "behind the other"};
-    }
+    Result<ProgressFacts> saved =
+        postgres::take_epoch(*sql_, request_, session_.identity, "", waiter_);
+    if (!saved) return saved.error();
+    saved_ = std::move(*saved);
     session_.epoch = saved_.epoch;
     return {};
   }

@@ -1,20 +1,9 @@
 #include "connectors/postgres/detail/server_facts.h"
 
-#include <charconv>
-
 namespace outbox::postgres {
 namespace {
 
 using core::Result;
-
-template <typename Number>
-Number number(const std::string& text) {
-  Number value{};
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
-core::Lsn lsn(const std::string& text) { return core::parse_lsn(text).value_or(core::Lsn{}); }
 
 constexpr const char* kServerQuery = R"sql(
 select pg_catalog.current_setting('server_version_num') as version,
@@ -116,7 +105,7 @@ select s.plugin, s.database, s.temporary, s.active_pid, s.restart_lsn, s.confirm
 from pg_catalog.pg_replication_slots s where s.slot_name = $1)sql";
 
 void fill_server(const Rows& rows, ServerFacts& facts) {
-  facts.version = number<int>(rows.value("version"));
+  facts.version = rows.number<int>("version");
   facts.in_recovery = rows.truth("in_recovery");
   facts.database = rows.value("database");
   facts.user = rows.value("user");
@@ -126,10 +115,9 @@ void fill_server(const Rows& rows, ServerFacts& facts) {
   facts.wal_level = rows.value("wal_level");
   facts.synchronous_commit = rows.value("synchronous_commit");
   facts.others_commit_asynchronously = rows.truth("others_commit_asynchronously");
-  facts.max_slot_wal_keep_mb = number<int64_t>(rows.value("max_slot_wal_keep_mb"));
-  facts.slots = {number<int>(rows.value("slots_used")), number<int>(rows.value("slots_max"))};
-  facts.walsenders = {number<int>(rows.value("walsenders_used")),
-                      number<int>(rows.value("walsenders_max"))};
+  facts.max_slot_wal_keep_mb = rows.number<int64_t>("max_slot_wal_keep_mb");
+  facts.slots = {rows.number<int>("slots_used"), rows.number<int>("slots_max")};
+  facts.walsenders = {rows.number<int>("walsenders_used"), rows.number<int>("walsenders_max")};
   facts.has_outbox_schema = rows.truth("has_outbox_schema");
   if (rows.truth("has_progress")) {
     facts.progress_table =
@@ -147,7 +135,7 @@ Result<std::optional<TableFacts>> read_table(Connection& sql, const PostgresOpti
   if (!rows) return rows.error();
   if (rows->empty()) return std::optional<TableFacts>();
   TableFacts table;
-  table.oid = number<uint32_t>(rows->value("oid"));
+  table.oid = rows->number<uint32_t>("oid");
   table.partitioned = rows->truth("partitioned");
   table.unlogged = rows->truth("unlogged");
   table.may_select = rows->truth("may_select");
@@ -159,7 +147,7 @@ Result<std::optional<TableFacts>> read_table(Connection& sql, const PostgresOpti
                 "look at", "sequence " + table.sequence, waiter);
     if (!sequence) return sequence.error();
     table.sequence_readable = sequence->truth("readable");
-    table.sequence_cache = number<int64_t>(sequence->value("cache"));
+    table.sequence_cache = sequence->number<int64_t>("cache");
     table.sequence_ascends = sequence->truth("ascends");
     table.seq_by_default = sequence->truth("by_default");
     table.subscribed = sequence->truth("subscribed");
@@ -169,7 +157,7 @@ Result<std::optional<TableFacts>> read_table(Connection& sql, const PostgresOpti
   if (!columns) return columns.error();
   for (int row = 0; row < columns->count(); ++row) {
     const auto text = [&](const char* name) { return columns->text(row, name).value_or(""); };
-    table.columns.push_back({text("attname"), text("type"), number<uint32_t>(text("base_type")),
+    table.columns.push_back({text("attname"), text("type"), to_number<uint32_t>(text("base_type")),
                              text("is_enum") == "t", text("attnotnull") == "t"});
   }
   return std::optional(std::move(table));
@@ -184,7 +172,7 @@ Result<std::optional<PublicationFacts>> read_publication(Connection& sql,
   if (!rows) return rows.error();
   if (rows->empty()) return std::optional<PublicationFacts>();
   PublicationFacts publication;
-  publication.oid = number<uint32_t>(rows->value("oid"));
+  publication.oid = rows->number<uint32_t>("oid");
   publication.all_tables = rows->truth("puballtables");
   publication.has_table = rows->truth("has_table");
   publication.inserts = rows->truth("pubinsert");
@@ -208,11 +196,11 @@ Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::string& s
   facts.wal_status = rows->value("wal_status");
   facts.lost_because = rows->value("lost_because");
   facts.temporary = rows->truth("temporary");
-  facts.confirmed_flush = lsn(rows->value("confirmed_flush_lsn"));
-  facts.restart = lsn(rows->value("restart_lsn"));
-  if (const auto pid = rows->text(0, "active_pid")) facts.active_pid = number<int>(*pid);
+  facts.confirmed_flush = rows->lsn("confirmed_flush_lsn");
+  facts.restart = rows->lsn("restart_lsn");
+  if (const auto pid = rows->text(0, "active_pid")) facts.active_pid = to_number<int>(*pid);
   if (const auto bytes = rows->text(0, "safe_wal_size")) {
-    facts.safe_wal_bytes = number<int64_t>(*bytes);
+    facts.safe_wal_bytes = to_number<int64_t>(*bytes);
   }
   return std::optional(std::move(facts));
 }
@@ -220,22 +208,22 @@ Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::string& s
 Result<ServerIdentity> read_identity(Connection& replication, const Waiter& waiter) {
   const auto rows = replication.run("IDENTIFY_SYSTEM", {}, "identify", "the server", waiter);
   if (!rows) return rows.error();
-  return ServerIdentity{rows->value("systemid"), number<uint32_t>(rows->value("timeline")),
-                        lsn(rows->value("xlogpos"))};
+  return ServerIdentity{rows->value("systemid"), rows->number<uint32_t>("timeline"),
+                        rows->lsn("xlogpos")};
 }
 
 ProgressFacts progress_of(const Rows& rows) {
   ProgressFacts progress;
   progress.system_id = rows.value("system_id");
-  progress.timeline = number<uint32_t>(rows.value("timeline"));
+  progress.timeline = rows.number<uint32_t>("timeline");
   progress.slot = rows.value("slot");
-  progress.end = lsn(rows.value("end_lsn"));
-  progress.commit = lsn(rows.value("commit_lsn"));
-  progress.ordinal = number<uint64_t>(rows.value("ordinal"));
+  progress.end = rows.lsn("end_lsn");
+  progress.commit = rows.lsn("commit_lsn");
+  progress.ordinal = rows.number<uint64_t>("ordinal");
   if (const auto seq = rows.text(0, "delivered_seq")) {
-    progress.delivered_seq = number<uint64_t>(*seq);
+    progress.delivered_seq = to_number<uint64_t>(*seq);
   }
-  progress.epoch = number<uint64_t>(rows.value("epoch"));
+  progress.epoch = rows.number<uint64_t>("epoch");
   return progress;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "connectors/postgres/detail/server_facts.h"
+#include "connectors/postgres/detail/takeover.h"
 
 namespace outbox::postgres {
 namespace {
@@ -73,16 +74,6 @@ class Starting {
     }
     if (!restarted()) session_.notices = std::move(findings);
     return check_suspect();
-  }
-
-  // During a failover the URL may lead to the standby before it is promoted.
-  Error standby_for_now() const {
-    return {core::Fault::retry,
-            "57P03",
-            "connect to",
-            "Postgres",
-            "the server is a standby now; waiting for the primary",
-            ""};
   }
 
   Result<void> check_suspect() {
@@ -215,25 +206,10 @@ class Starting {
   }
 
   Result<void> take_epoch() {
-    const auto rows = restarted()
-                          ? sql_->run("select * from outbox.progress where pipeline = $1",
-                                      {options_.pipeline}, "read", "outbox.progress", waiter_)
-                          : sql_->run("select * from outbox.progress_take($1, $2, $3, $4)",
-                                      {options_.pipeline, session_.identity.system_id,
-                                       std::to_string(session_.identity.timeline), options_.slot},
-                                      "take the next epoch in", "outbox.progress", waiter_);
-    if (!rows) return rows.error();
-    saved_ = progress_of(*rows);
-    if (restarted() && saved_.epoch != request_.held->epoch) {
-      return Error{core::Fault::fatal,
-                   "FENCED",
-                   "go on with",
-                   "pipeline " + options_.pipeline,
-                   "another relay took it over: its epoch is " + std::to_string(saved_.epoch) +
-                       ", ours " + std::to_string(request_.held->epoch),
-                   "Nothing is lost. Run one relay a pipeline, or start this one again to wait "
-                   "behind the other"};
-    }
+    Result<ProgressFacts> saved =
+        postgres::take_epoch(*sql_, request_, session_.identity, options_.slot, waiter_);
+    if (!saved) return saved.error();
+    saved_ = std::move(*saved);
     session_.epoch = saved_.epoch;
     return {};
   }

@@ -1,0 +1,24 @@
+#pragma once
+// What a start has in common, whichever way events leave Postgres: the epoch, and a server that is
+// a standby for now. Both run inside a background job.
+
+#include <string>
+
+#include "connectors/postgres/detail/connection.h"
+#include "connectors/postgres/detail/server_facts.h"
+#include "connectors/postgres/detail/session.h"
+#include "relay/core/result.h"
+
+namespace outbox::postgres {
+
+/// The pipeline's saved progress, with the epoch to act under: the next one at a start, ours after
+/// a loss of the connection. Fatal FENCED if another relay took a newer one meanwhile (invariant
+/// 8). Whoever calls holds the slot or the pipeline's lock. `slot`: empty when there is none.
+core::Result<ProgressFacts> take_epoch(Connection& sql, const SessionRequest& request,
+                                       const ServerIdentity& identity, const std::string& slot,
+                                       const Waiter& waiter);
+
+/// During a failover the URL may lead to the standby before it is promoted: tried again.
+core::Error standby_for_now();
+
+}  // namespace outbox::postgres
