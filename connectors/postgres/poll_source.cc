@@ -51,7 +51,8 @@ Result<void> PollSource::poll(core::Batch& batch, std::span<const core::Credit> 
       return rest(now);
     case State::looking:
     case State::flushing:
-      return await_answer(now);
+    case State::ending:
+      return await_answer(batch, now);
     case State::copying:
       return copy(batch, credit[0], now);
     case State::closed:
@@ -149,18 +150,19 @@ bool PollSource::read_socket(core::Now now) {
   return false;
 }
 
-Result<void> PollSource::await_answer(core::Now now) {
+Result<void> PollSource::await_answer(core::Batch& batch, core::Now now) {
   if (!read_socket(now)) return {};
   while (PQisBusy(connection_.get()) == 0) {
     ResultHandle result(PQgetResult(connection_.get()));
     if (result == nullptr) {
       shared_->lease.heard(now.instant);
       if (state_ == State::looking) return on_look(now);
-      start_copy(now);
+      state_ == State::ending ? end_copy(batch, now) : start_copy(now);
       return {};
     }
     heard_at_ = now.instant;
-    if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) return refused(result.get(), now);
+    const ExecStatusType good = state_ == State::ending ? PGRES_COMMAND_OK : PGRES_TUPLES_OK;
+    if (PQresultStatus(result.get()) != good) return refused(result.get(), now);
     answers_.emplace_back(std::move(result));
   }
   give_up_if_late(now);
@@ -280,7 +282,11 @@ Result<void> PollSource::copy(core::Batch& batch, core::Credit credit, core::Now
     if (size == 0) return {};
     heard_at_ = now.instant;
     shared_->lease.heard(now.instant);
-    if (size < 0) return end_copy(batch, now);
+    if (size < 0) {
+      state_ = State::ending;
+      answers_.clear();
+      return await_answer(batch, now);
+    }
     CopyBuffer message(buffer, static_cast<size_t>(size), PQfreemem);
     const size_t items = batch.size();
     if (Result<void> read = reader_.read(message, batch, now.wall); !read) return read.error();
@@ -291,17 +297,12 @@ Result<void> PollSource::copy(core::Batch& batch, core::Credit credit, core::Now
   return {};
 }
 
-Result<void> PollSource::end_copy(core::Batch& batch, core::Now now) {
-  const ResultHandle result(PQgetResult(connection_.get()));
-  if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) return refused(result.get(), now);
-  while (ResultHandle(PQgetResult(connection_.get())) != nullptr) {
-  }
+void PollSource::end_copy(core::Batch& batch, core::Now now) {
   if (reader_.rows() < kRowsOfACopy) cursor_ = copy_horizon_;
   add_boundary(batch);
   state_ = State::resting;
   look_at_ = now.instant + (reader_.rows() > 0 ? pace_.after_rows() : pace_.after_nothing());
   more_at_hand_ = cursor_ < horizon_.value();
-  return {};
 }
 
 void PollSource::add_boundary(core::Batch& batch) const {
@@ -331,6 +332,7 @@ Interest PollSource::interest(core::Instant now) const {
     case State::looking:
     case State::flushing:
     case State::copying:
+    case State::ending:
       interest.fd = PQsocket(connection_.get());
       interest.readable = state_ != State::copying || has_credit_;
       interest.writable = flush_pending_;
@@ -349,6 +351,7 @@ Health PollSource::health() const {
     case State::looking:
     case State::flushing:
     case State::copying:
+    case State::ending:
       return {HealthState::ok, held_back_told_ ? held_back_reason() : ""};
     case State::closed:
       return {HealthState::stopped, reason_};

@@ -91,6 +91,7 @@ class PollSource final : public core::Source {
     looking,
     flushing,
     copying,
+    ending,  // every row came; the server's last word is awaited
     closed,
   };
 
@@ -102,13 +103,13 @@ class PollSource final : public core::Source {
 
   core::Result<void> rest(core::Now now);
   void ask(const std::string& query, State next, core::Now now);
-  core::Result<void> await_answer(core::Now now);
+  core::Result<void> await_answer(core::Batch& batch, core::Now now);
   core::Instant give_up_at() const;
   void give_up_if_late(core::Now now);
   core::Result<void> on_look(core::Now now);
   void start_copy(core::Now now);
   core::Result<void> copy(core::Batch& batch, core::Credit credit, core::Now now);
-  core::Result<void> end_copy(core::Batch& batch, core::Now now);
+  void end_copy(core::Batch& batch, core::Now now);
   core::Result<void> refused(const PGresult* result, core::Now now);
   void add_boundary(core::Batch& batch) const;
   bool read_socket(core::Now now);
