@@ -7,11 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from . import our_relay, report, wal_drain, wal_latency
+from . import latency_at_rates, our_relay, poll_drain, report, wal_drain
 from .settings import Settings
 from .stage import Stage
 
-BENCHMARKS = {"wal-drain": wal_drain.measure, "wal-latency": wal_latency.measure}
+BENCHMARKS = {"wal-drain": wal_drain.measure, "wal-latency": latency_at_rates.measure_wal,
+              "poll-drain": poll_drain.measure, "poll-latency": latency_at_rates.measure_poll}
 
 
 def _number(least):
@@ -36,9 +37,9 @@ def _parser():
     parser.add_argument("--rounds", type=_number(1), default=standard.rounds,
                         help="medians of so many (%(default)s)")
     parser.add_argument("--rows", type=_number(1000), default=standard.rows,
-                        help="wal-drain: rows of the backlog (%(default)s)")
+                        help="drains: rows of the backlog (%(default)s)")
     parser.add_argument("--seconds", type=_number(1), default=standard.seconds,
-                        help="wal-latency: how long at each rate (%(default)s)")
+                        help="latencies: how long at each rate (%(default)s)")
     parser.add_argument("--without", action="append", default=[], choices=["relay", "debezium"],
                         help="leave one out, to try the rest")
     parser.add_argument("--keep", action="store_true", help="leave the services running")

@@ -1,4 +1,5 @@
-"""What bounds whoever reads the WAL: the server's decoder alone, and Postgres's own client."""
+"""What bounds whoever reads the WAL: the server's decoder alone, and Postgres's own client; and whoever
+reads the table: COPY."""
 
 import subprocess
 import time
@@ -24,4 +25,13 @@ def recvlogical_rate(database, slot, publication, rows, end_lsn):
     subprocess.run(["pg_recvlogical", "-d", database.url, "-S", slot, "--start", "-f", "/dev/null",
                     "-E", end_lsn, "--no-loop", "-o", "proto_version=1",
                     "-o", f"publication_names={publication}"], check=True)
+    return rows / (time.monotonic() - start)
+
+
+def copy_rate(database, rows):
+    """Rows a second of psql's COPY in the table's order to /dev/null."""
+    start = time.monotonic()
+    subprocess.run(["psql", "-X", "-q", "-d", database.url, "-c",
+                    "\\copy (select * from outbox.event order by seq) to /dev/null (format binary)"],
+                   check=True)
     return rows / (time.monotonic() - start)

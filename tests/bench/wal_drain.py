@@ -9,26 +9,12 @@ from contextlib import ExitStack
 
 from . import backlog, ceiling, debezium, drain
 from .bare import Bare
+from .contender import Contender, add, measure_all
 from .our_relay import OurRelay
 from .report import Figure, ratio
 from .tell import tell
 
 _PUBLICATION = "bench_ceiling"
-
-
-class _Contender:
-    """A relay with a topic of its own and what its rounds gave."""
-
-    def __init__(self, relay, topic):
-        self.relay = relay
-        self.topic = topic
-
-    def measure(self, stage, settings):
-        """(rate, peak memory in MB, CPU seconds for a million)."""
-        with drain.Drain(stage, self.topic, settings.partitions) as watch:
-            with self.relay.starting() as pid:
-                cpu_s = watch.wait(settings.rows, pid)
-                return watch.rate(settings.rows), self.relay.peak_mb(), cpu_s * 1e6 / settings.rows
 
 
 def measure(stage, settings):
@@ -45,15 +31,11 @@ def measure(stage, settings):
         for number, (recv_slot, contenders) in enumerate(rounds, 1 - settings.warmup_rounds):
             if number == 1:
                 results.clear()
-            _add(results, "decode", ceiling.decode_rate(database, peek_slot, _PUBLICATION,
+            add(results, "decode", ceiling.decode_rate(database, peek_slot, _PUBLICATION,
                                                         settings.rows))
-            _add(results, "recvlogical", ceiling.recvlogical_rate(
+            add(results, "recvlogical", ceiling.recvlogical_rate(
                 database, recv_slot, _PUBLICATION, settings.rows, end_lsn))
-            for contender in contenders:
-                rate, peak_mb, cpu_s = contender.measure(stage, settings)
-                _add(results, contender.relay.name, rate)
-                _add(results, f"{contender.relay.name} MB", peak_mb)
-                _add(results, f"{contender.relay.name} CPU s", cpu_s)
+            measure_all(contenders, results, stage, settings)
             tell(f"wal-drain, round {number} of {settings.rounds}: "
                  + ", ".join(f"{name} {values[-1]:,.0f}" for name, values in results.items()))
     return [_figure(results)]
@@ -66,13 +48,13 @@ def _prepare(stage, database, settings, number, exits):
     contenders = []
     if settings.with_relay:
         topic = exits.enter_context(drain.topic(stage, "bench.relay", settings.partitions))
-        contenders.append(_Contender(OurRelay(stage, database, topic, number), topic))
+        contenders.append(Contender(OurRelay(stage, database, topic, number), topic))
         topic = exits.enter_context(drain.topic(stage, "bench.bare", settings.partitions))
-        contenders.append(_Contender(Bare(stage, database, topic, number, _PUBLICATION), topic))
+        contenders.append(Contender(Bare(stage, database, topic, number, _PUBLICATION), topic))
     if settings.with_debezium:
         topic = exits.enter_context(drain.topic(stage, "bench.debezium", settings.partitions))
-        contenders.append(_Contender(debezium.Debezium(stage, database, topic, number, _PUBLICATION,
-                                                       "drain"), topic))
+        contenders.append(Contender(debezium.Debezium(stage, database, topic, number, _PUBLICATION,
+                                                      "drain"), topic))
     for contender in contenders:
         contender.relay.prepare()
     return recv_slot, contenders
@@ -80,10 +62,6 @@ def _prepare(stage, database, settings, number, exits):
 
 def _make_slot(database, name):
     database.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [name])
-
-
-def _add(results, name, value):
-    results.setdefault(name, []).append(value)
 
 
 def _figure(results):

@@ -20,7 +20,7 @@ listen = "127.0.0.1:{admin_port}"
 [source.shop]
 type = "postgres"
 url = "${{DATABASE_URL}}"
-mode = "wal"
+mode = "{mode}"
 slot = "{slot}"
 publication = "{publication}"
 table = "outbox.event"
@@ -54,7 +54,7 @@ class Relay:
     def __init__(self, folder, database_url, topic=None, aggregate_type="order",
                  on_failure="dead-letter", pipeline="orders", slot=None, properties="",
                  bootstrap=None, binary=None, config=None, environ=None, admin_port=None,
-                 own_session=False, options=()):
+                 own_session=False, options=(), mode="wal"):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.admin_port = admin_port or free_port()
@@ -70,7 +70,7 @@ class Relay:
                          "KAFKA_BOOTSTRAP": bootstrap or environment.kafka_bootstrap(),
                          **(environ or {})}
         text = config or TEMPLATE.format(
-            admin_port=self.admin_port, slot=self.slot, publication=self.slot,
+            admin_port=self.admin_port, mode=mode, slot=self.slot, publication=self.slot,
             properties=properties, pipeline=pipeline)
         if topic and config is None:
             text += ROUTE.format(aggregate_type=aggregate_type, topic=topic, on_failure=on_failure)
