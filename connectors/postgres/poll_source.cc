@@ -31,7 +31,7 @@ PollSource::PollSource(PostgresOptions options, core::ChunkPool& pool,
       shared_(std::move(shared)),
       reader_(pool),
       pace_(options_.poll_interval_most),
-      reconnect_delay_(options_.jitter_seed) {}
+      attempts_(options_, start_poll_session) {}
 
 PollSource::~PollSource() = default;
 
@@ -41,11 +41,8 @@ Result<void> PollSource::poll(core::Batch& batch, std::span<const core::Credit> 
   has_credit_ = credit[0].events > 0 && credit[0].bytes > 0;
   more_at_hand_ = false;
   switch (state_) {
-    case State::waiting:
-      if (now.instant >= retry_at_) start_connecting();
-      return {};
     case State::connecting:
-      return finish_connecting(now);
+      return connect(now);
     case State::resting:
       if (std::exchange(unannounced_, false)) add_boundary(batch);
       return rest(now);
@@ -63,38 +60,19 @@ Result<void> PollSource::poll(core::Batch& batch, std::span<const core::Credit> 
 
 // ---- connecting
 
-void PollSource::start_connecting() {
-  state_ = State::connecting;
-  worker_.start([request = SessionRequest{options_, held_, 0}, this](const Waiter& waiter) {
-    return start_poll_session(request, phase_, waiter);
-  });
-}
-
-Result<void> PollSource::finish_connecting(core::Now now) {
-  std::optional<Result<PollSession>> done = worker_.take();
-  if (!done) return {};
-  if (!*done) return connecting_failed(done->error(), now);
-  return begin_polling(std::move(**done), now);
-}
-
-Result<void> PollSource::connecting_failed(const Error& error, core::Now now) {
-  reason_ = core::to_string(error);
-  if (error.fault == core::Fault::fatal) {
-    state_ = State::closed;
-    return error;
-  }
-  state_ = State::waiting;
-  retry_at_ = now.instant + reconnect_delay_.after_failure(trouble_of(error.code));
-  return {};
+Result<void> PollSource::connect(core::Now now) {
+  Result<std::optional<PollSession>> session = attempts_.poll(now);
+  if (session && !*session) return {};
+  Result<void> begun = session ? begin_polling(std::move(**session), now) : session.error();
+  if (!begun) state_ = State::closed;
+  return begun;
 }
 
 Result<void> PollSource::begin_polling(PollSession session, core::Now now) {
   const std::vector<RelationColumn> columns = session.columns();
   const Result<void> described = reader_.describe(
       Relation{0, options_.table.schema, options_.table.name, columns}, options_.columns);
-  if (!described) return connecting_failed(described.error(), now);
-  if (held_) ++reconnects_;
-  held_ = SessionRequest::Held{session.identity, session.epoch};
+  if (!described) return attempts_.failed(described.error(), now);
   cursor_ = std::max(cursor_, session.delivered_seq);
   horizon_.begin(cursor_);
   for (Finding& notice : session.notices) shared_->add_notice(std::move(notice));
@@ -102,10 +80,10 @@ Result<void> PollSource::begin_polling(PollSession session, core::Now now) {
   shared_->lease.acquired(session.backend_pid, now.instant);
   shared_->server_is_stopping = false;
   connection_ = std::move(session.connection);
+  socket_ = SocketReader(connection_.get());
   queries_ = std::move(session.queries);
   state_ = State::resting;
   unannounced_ = true;
-  reason_.clear();
   flush_pending_ = false;
   connected_at_ = heard_at_ = look_at_ = now.instant;
   return {};
@@ -115,9 +93,9 @@ void PollSource::lose_connection(const std::string& why, core::Now now) {
   connection_.reset();
   answers_.clear();
   shared_->lease.lost();
-  state_ = State::waiting;
-  reason_ = "lost the connection: " + why + "; connecting again";
-  retry_at_ = now.instant + reconnect_delay_.after_loss(now.instant - connected_at_);
+  state_ = State::connecting;
+  attempts_.lost("lost the connection: " + why + "; connecting again", now.instant - connected_at_,
+                 now);
 }
 
 // ---- look, flush
@@ -143,30 +121,53 @@ void PollSource::ask(const std::string& query, State next, core::Now now) {
   if (flushed < 0) lose_connection(first_line(PQerrorMessage(connection_.get())), now);
 }
 
+// True once libpq can say something without waiting; false also when the connection was lost.
+bool PollSource::answer_ready(core::Now now) {
+  while (PQisBusy(connection_.get()) != 0) {
+    if (!read_socket(now)) return false;
+  }
+  return true;
+}
+
 bool PollSource::read_socket(core::Now now) {
   if (flush_pending_) flush_pending_ = PQflush(connection_.get()) > 0;
-  if (PQconsumeInput(connection_.get()) != 0) return true;
-  lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+  switch (socket_.read()) {
+    case SocketReader::Read::some:
+      return true;
+    case SocketReader::Read::empty:
+      return false;
+    case SocketReader::Read::lost:
+      lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+  }
   return false;
 }
 
 Result<void> PollSource::await_answer(core::Batch& batch, core::Now now) {
-  if (!read_socket(now)) return {};
-  while (PQisBusy(connection_.get()) == 0) {
+  const ExecStatusType good = state_ == State::ending ? PGRES_COMMAND_OK : PGRES_TUPLES_OK;
+  while (answer_ready(now)) {
+    socket_.fruitful();
     ResultHandle result(PQgetResult(connection_.get()));
-    if (result == nullptr) {
-      shared_->lease.heard(now.instant);
-      if (state_ == State::looking) return on_look(now);
-      state_ == State::ending ? end_copy(batch, now) : start_copy(now);
-      return {};
-    }
+    if (result == nullptr) return on_answer(batch, now);
     heard_at_ = now.instant;
-    const ExecStatusType good = state_ == State::ending ? PGRES_COMMAND_OK : PGRES_TUPLES_OK;
     if (PQresultStatus(result.get()) != good) return refused(result.get(), now);
     answers_.emplace_back(std::move(result));
   }
   give_up_if_late(now);
   return {};
+}
+
+Result<void> PollSource::on_answer(core::Batch& batch, core::Now now) {
+  shared_->lease.heard(now.instant);
+  switch (state_) {
+    case State::looking:
+      return on_look(now);
+    case State::flushing:
+      start_copy(now);
+      return {};
+    default:
+      end_copy(batch, now);
+      return {};
+  }
 }
 
 // A server that works long on one statement is alive as long as somebody sees that it holds our
@@ -177,7 +178,7 @@ core::Instant PollSource::give_up_at() const {
 }
 
 void PollSource::give_up_if_late(core::Now now) {
-  if (now.instant < give_up_at()) return;
+  if (connection_ == nullptr || now.instant < give_up_at()) return;
   lose_connection(state_ == State::copying && !has_credit_
                       ? "rows were left unread for want of room"
                       : "no answer within 15 s",
@@ -267,9 +268,9 @@ void PollSource::start_copy(core::Now now) {
 
 Result<void> PollSource::copy(core::Batch& batch, core::Credit credit, core::Now now) {
   give_up_if_late(now);
-  if (state_ != State::copying || !has_credit_ || !read_socket(now)) return {};
+  if (connection_ == nullptr || !has_credit_) return {};
   if (!copy_began_) {
-    if (PQisBusy(connection_.get()) != 0) return {};
+    if (!answer_ready(now)) return {};
     const ResultHandle result(PQgetResult(connection_.get()));
     if (PQresultStatus(result.get()) != PGRES_COPY_OUT) return refused(result.get(), now);
     copy_began_ = true;
@@ -279,7 +280,11 @@ Result<void> PollSource::copy(core::Batch& batch, core::Credit credit, core::Now
   while (batch.size() - first < credit.events && bytes < credit.bytes) {
     char* buffer = nullptr;
     const int size = PQgetCopyData(connection_.get(), &buffer, 1);
-    if (size == 0) return {};
+    if (size == 0) {
+      if (!read_socket(now)) return {};
+      continue;
+    }
+    socket_.fruitful();
     heard_at_ = now.instant;
     shared_->lease.heard(now.instant);
     if (size < 0) {
@@ -315,17 +320,13 @@ void PollSource::add_boundary(core::Batch& batch) const {
 
 void PollSource::confirm(const core::Settled&) {}  // what was saved is all that counts
 
-core::Lease PollSource::lease() const { return {held_ ? held_->epoch : 0, shared_->lease.until()}; }
+core::Lease PollSource::lease() const { return {attempts_.epoch(), shared_->lease.until()}; }
 
 Interest PollSource::interest(core::Instant now) const {
   Interest interest;
   switch (state_) {
-    case State::waiting:
-      interest.wake_at = retry_at_;
-      break;
     case State::connecting:
-      interest.fd = worker_.fd();
-      break;
+      return attempts_.interest();
     case State::resting:
       interest.wake_at = more_at_hand_ && has_credit_ ? now : look_at_;
       break;
@@ -347,6 +348,8 @@ Interest PollSource::interest(core::Instant now) const {
 
 Health PollSource::health() const {
   switch (state_) {
+    case State::connecting:
+      return attempts_.health();
     case State::resting:
     case State::looking:
     case State::flushing:
@@ -354,15 +357,9 @@ Health PollSource::health() const {
     case State::ending:
       return {HealthState::ok, held_back_told_ ? held_back_reason() : ""};
     case State::closed:
-      return {HealthState::stopped, reason_};
-    case State::waiting:
-      return {held_ || !reason_.empty() ? HealthState::waiting : HealthState::starting, reason_};
-    case State::connecting:
       break;
   }
-  const std::string phase = phase_.get();
-  if (held_ || !reason_.empty()) return {HealthState::waiting, reason_.empty() ? phase : reason_};
-  return {HealthState::starting, phase};
+  return {HealthState::stopped, attempts_.reason()};
 }
 
 std::vector<Finding> PollSource::take_notices() { return std::exchange(shared_->notices, {}); }

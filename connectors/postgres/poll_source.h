@@ -14,8 +14,7 @@
 //      its number would be given to another. Whoever is no holder any more wrote its commit record
 //      before the look, so the insert position read there covers every row up to the horizon.
 //   3. rows up to the horizon by COPY, in order, as many as there is credit for. They are final:
-//   what
-//      does not fit is read next, without looking again.
+//      what does not fit is read next, without looking again.
 // After the last row comes a boundary at the horizon, so that numbers of rolled back transactions
 // pass too.
 //
@@ -41,8 +40,9 @@
 #include "connectors/postgres/detail/look.h"
 #include "connectors/postgres/detail/poll_pace.h"
 #include "connectors/postgres/detail/poll_session.h"
-#include "connectors/postgres/detail/reconnect_delay.h"
+#include "connectors/postgres/detail/session_attempts.h"
 #include "connectors/postgres/detail/shared_slot.h"
+#include "connectors/postgres/detail/socket_reader.h"
 #include "connectors/postgres/finding.h"
 #include "connectors/postgres/options.h"
 #include "relay/core/lease.h"
@@ -77,7 +77,7 @@ class PollSource final : public core::Source {
 
   core::Lease lease() const;
   const PollFacts& facts() const { return facts_; }
-  uint64_t reconnects() const { return reconnects_; }
+  uint64_t reconnects() const { return attempts_.reconnects(); }
   std::vector<Finding> take_notices();
 
   /// Gives the pipeline's lock back. Nothing comes out afterwards.
@@ -85,9 +85,8 @@ class PollSource final : public core::Source {
 
  private:
   enum class State : uint8_t {
-    waiting,     // for the next attempt to connect
-    connecting,  // the worker is at it
-    resting,     // until the next look, or for credit
+    connecting,
+    resting,  // until the next look, or for credit
     looking,
     flushing,
     copying,
@@ -95,15 +94,14 @@ class PollSource final : public core::Source {
     closed,
   };
 
-  void start_connecting();
-  core::Result<void> finish_connecting(core::Now now);
-  core::Result<void> connecting_failed(const core::Error& error, core::Now now);
+  core::Result<void> connect(core::Now now);
   core::Result<void> begin_polling(PollSession session, core::Now now);
   void lose_connection(const std::string& why, core::Now now);
 
   core::Result<void> rest(core::Now now);
   void ask(const std::string& query, State next, core::Now now);
   core::Result<void> await_answer(core::Batch& batch, core::Now now);
+  core::Result<void> on_answer(core::Batch& batch, core::Now now);
   core::Instant give_up_at() const;
   void give_up_if_late(core::Now now);
   core::Result<void> on_look(core::Now now);
@@ -112,6 +110,7 @@ class PollSource final : public core::Source {
   void end_copy(core::Batch& batch, core::Now now);
   core::Result<void> refused(const PGresult* result, core::Now now);
   void add_boundary(core::Batch& batch) const;
+  bool answer_ready(core::Now now);
   bool read_socket(core::Now now);
   void note_look(const Look& look, core::Now now);
   core::Error moved_back(uint64_t last_value) const;
@@ -122,19 +121,14 @@ class PollSource final : public core::Source {
   CopyReader reader_;
   Horizon horizon_;
   PollPace pace_;
-  ReconnectDelay reconnect_delay_;
 
-  State state_ = State::waiting;
-  std::string reason_;  // why nothing is polled
-  core::Instant retry_at_{};
-  Phase phase_;  // before worker_, whose job writes it
-  std::optional<SessionRequest::Held> held_;
-  uint64_t reconnects_ = 0;
+  State state_ = State::connecting;
   uint64_t cursor_ = 0;  // everything up to here was handed out
   PollFacts facts_;
 
   // While connected.
   ConnectionHandle connection_;
+  SocketReader socket_;
   PollQueries queries_;
   bool unannounced_ = false;  // where it begins, to whoever measures lag
   bool flush_pending_ = false;
@@ -148,7 +142,7 @@ class PollSource final : public core::Source {
   bool copy_began_ = false;    // the server has begun to send
   uint64_t copy_horizon_ = 0;  // of the COPY at hand
 
-  Background<core::Result<PollSession>> worker_;
+  SessionAttempts<PollSession> attempts_;
 };
 
 }  // namespace outbox::postgres

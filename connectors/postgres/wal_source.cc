@@ -30,12 +30,6 @@ constexpr core::Duration kSilenceMaxLast = seconds(600);
 // for us, a huge transaction of other tables for example.
 constexpr core::Duration kSeenLately = seconds(5);
 constexpr core::Duration kCloseTimeout = seconds(1);
-constexpr int kReadsOfOneRecord = 2;
-
-bool readable(int fd) {
-  pollfd request{fd, POLLIN, 0};
-  return ::poll(&request, 1, 0) > 0;
-}
 
 bool is_unix_socket(int fd) {
   sockaddr_storage address{};
@@ -59,7 +53,7 @@ WalSource::WalSource(PostgresOptions options, core::ChunkPool& pool,
     : options_(std::move(options)),
       shared_(std::move(shared)),
       reader_(options_.table, options_.columns, pool),
-      reconnect_delay_(options_.jitter_seed) {}
+      attempts_(options_, start_session) {}
 
 WalSource::~WalSource() = default;
 
@@ -67,11 +61,8 @@ Result<void> WalSource::poll(core::Batch& batch, std::span<const core::Credit> c
                              core::Now now) {
   OUTBOX_ASSERT(credit.size() == 1);
   switch (state_) {
-    case State::waiting:
-      if (now.instant >= retry_at_) start_connecting();
-      return {};
     case State::connecting:
-      return finish_connecting(now);
+      return connect(now);
     case State::streaming:
       return stream(batch, credit[0], now);
     case State::closed:
@@ -80,53 +71,32 @@ Result<void> WalSource::poll(core::Batch& batch, std::span<const core::Credit> c
   return {};
 }
 
-void WalSource::start_connecting() {
-  state_ = State::connecting;
-  worker_.start([request = SessionRequest{options_, held_, suspect_}, this](const Waiter& waiter) {
-    return start_session(request, phase_, waiter);
-  });
-}
-
-Result<void> WalSource::finish_connecting(core::Now now) {
-  std::optional<Result<Session>> done = worker_.take();
-  if (!done) return {};
-  if (!*done) return connecting_failed(done->error(), now);
-  begin_streaming(std::move(**done), now);
-  return {};
-}
-
-Result<void> WalSource::connecting_failed(const Error& error, core::Now now) {
-  if (error.fault == core::Fault::fatal) {
+Result<void> WalSource::connect(core::Now now) {
+  Result<std::optional<Session>> session = attempts_.poll(now);
+  if (!session) {
     state_ = State::closed;
-    reason_ = core::to_string(error);
-    return error;
+    return session.error();
   }
-  state_ = State::waiting;
-  reason_ = core::to_string(error);
-  retry_at_ = now.instant + reconnect_delay_.after_failure(trouble_of(error.code));
+  if (*session) begin_streaming(std::move(**session), now);
   return {};
 }
 
 void WalSource::begin_streaming(Session session, core::Now now) {
-  if (held_) {
-    ++reconnects_;
-  } else {
+  if (!resumed_) {
     resumed_ = session.saved;
     reader_.resume_after(std::max(session.saved.boundary, session.saved.settled));
     shared_->confirmed.value = session.saved.boundary.major;  // saved, so it may be told
-    held_ = SessionRequest::Held{session.identity, session.epoch};
     shared_->identity = session.identity;
   }
-  if (suspect_ != 0) reader_.clear_suspect(std::exchange(suspect_, 0));
+  reader_.clear_suspect();
   for (Finding& notice : session.notices) shared_->add_notice(std::move(notice));
   reader_.begin_session();
   connection_ = std::move(session.replication);
-  encrypted_ = PQsslInUse(connection_.get()) != 0;
+  socket_ = SocketReader(connection_.get());
   nap_ = Nap(is_unix_socket(PQsocket(connection_.get())) ? Nap::kLengthUnix : Nap::kLengthTcp);
   shared_->lease.acquired(session.walsender_pid, now.instant);
   shared_->server_is_stopping = false;
   state_ = State::streaming;
-  reason_.clear();
   streaming_since_ = heard_at_ = asked_at_ = now.instant;
   status_at_ = nap_until_ = now.instant;
   had_credit_ = true;
@@ -137,9 +107,9 @@ void WalSource::begin_streaming(Session session, core::Now now) {
 WalSource::Drained WalSource::lose_connection(const std::string& why, core::Now now) {
   connection_.reset();
   shared_->lease.lost();
-  state_ = State::waiting;
-  reason_ = "lost the replication connection: " + why + "; connecting again";
-  retry_at_ = now.instant + reconnect_delay_.after_loss(now.instant - streaming_since_);
+  state_ = State::connecting;
+  attempts_.lost("lost the replication connection: " + why + "; connecting again",
+                 now.instant - streaming_since_, now);
   return Drained::connection_lost;
 }
 
@@ -156,8 +126,7 @@ Result<void> WalSource::stream(core::Batch& batch, core::Credit credit, core::No
     const Result<Drained> drained = drain(batch, credit, now);
     if (!drained) {
       state_ = State::closed;
-      reason_ = core::to_string(drained.error());
-      return drained.error();
+      return attempts_.failed(drained.error(), now);
     }
     if (*drained == Drained::connection_lost) return {};
     after_drain(*drained, reader_.counters().events - events_before, now);
@@ -170,22 +139,21 @@ Result<WalSource::Drained> WalSource::drain(core::Batch& batch, core::Credit cre
                                             core::Now now) {
   const size_t first = batch.size();
   size_t bytes = 0;
-  int fruitless_reads = 0;
   while (batch.size() - first < credit.events && bytes < credit.bytes) {
     char* buffer = nullptr;
     const int size = PQgetCopyData(connection_.get(), &buffer, 1);
     if (size < 0) return lose_connection(stream_error(), now);
     if (size == 0) {
-      switch (read_socket(fruitless_reads)) {
-        case SocketRead::some:
+      switch (socket_.read()) {
+        case SocketReader::Read::some:
           continue;
-        case SocketRead::empty:
+        case SocketReader::Read::empty:
           return Drained::socket_empty;
-        case SocketRead::lost:
+        case SocketReader::Read::lost:
           return lose_connection(first_line(PQerrorMessage(connection_.get())), now);
       }
     }
-    fruitless_reads = 0;
+    socket_.fruitful();
     heard_at_ = now.instant;
     CopyBuffer message(buffer, static_cast<size_t>(size), PQfreemem);
     const size_t items_before = batch.size();
@@ -193,21 +161,11 @@ Result<WalSource::Drained> WalSource::drain(core::Batch& batch, core::Credit cre
     if (!step) return step.error();
     if (batch.size() > items_before) bytes += static_cast<size_t>(size);
     if (*step == ReadStep::suspect) {
-      suspect_ = reader_.suspect();
+      attempts_.look_up(reader_.suspect());
       return lose_connection("to look up a table that may be a partition of the outbox", now);
     }
   }
   return Drained::credit_used;
-}
-
-// Reads what the socket has into libpq's buffer, about 16 kB at a time. Over TLS a socket that has
-// nothing says little: OpenSSL may still hold the rest of a record, which two reads always bring
-// out.
-WalSource::SocketRead WalSource::read_socket(int& fruitless_reads) {
-  if (!readable(PQsocket(connection_.get()))) {
-    if (!encrypted_ || ++fruitless_reads > kReadsOfOneRecord) return SocketRead::empty;
-  }
-  return PQconsumeInput(connection_.get()) != 0 ? SocketRead::some : SocketRead::lost;
 }
 
 void WalSource::after_drain(Drained drained, uint64_t events, core::Now now) {
@@ -297,17 +255,13 @@ void WalSource::confirm(const core::Settled& settled) {
   shared_->confirmed.value = std::max(shared_->confirmed.value, settled.low.major);
 }
 
-core::Lease WalSource::lease() const { return {held_ ? held_->epoch : 0, shared_->lease.until()}; }
+core::Lease WalSource::lease() const { return {attempts_.epoch(), shared_->lease.until()}; }
 
 Interest WalSource::interest(core::Instant now) const {
   Interest interest;
   switch (state_) {
-    case State::waiting:
-      interest.wake_at = retry_at_;
-      break;
     case State::connecting:
-      interest.fd = worker_.fd();
-      break;
+      return attempts_.interest();
     case State::streaming:
       interest.wake_at = more_at_hand_ && had_credit_ ? now : status_at_;
       interest.writable = flush_pending_;
@@ -323,18 +277,14 @@ Interest WalSource::interest(core::Instant now) const {
 
 Health WalSource::health() const {
   switch (state_) {
+    case State::connecting:
+      return attempts_.health();
     case State::streaming:
       return {HealthState::ok, ""};
     case State::closed:
-      return {HealthState::stopped, reason_};
-    case State::waiting:
-      return {held_ || !reason_.empty() ? HealthState::waiting : HealthState::starting, reason_};
-    case State::connecting:
       break;
   }
-  const std::string phase = phase_.get();
-  if (held_ || !reason_.empty()) return {HealthState::waiting, reason_.empty() ? phase : reason_};
-  return {HealthState::starting, phase};
+  return {HealthState::stopped, attempts_.reason()};
 }
 
 std::vector<Finding> WalSource::take_notices() { return std::exchange(shared_->notices, {}); }

@@ -27,9 +27,10 @@
 #include <vector>
 
 #include "connectors/postgres/detail/nap.h"
-#include "connectors/postgres/detail/reconnect_delay.h"
 #include "connectors/postgres/detail/session.h"
+#include "connectors/postgres/detail/session_attempts.h"
 #include "connectors/postgres/detail/shared_slot.h"
+#include "connectors/postgres/detail/socket_reader.h"
 #include "connectors/postgres/detail/wal_reader.h"
 #include "connectors/postgres/finding.h"
 #include "connectors/postgres/options.h"
@@ -61,7 +62,7 @@ class WalSource final : public core::Source {
   core::Lsn confirmed() const { return shared_->confirmed; }
 
   const ReaderCounters& counters() const { return reader_.counters(); }
-  uint64_t reconnects() const { return reconnects_; }
+  uint64_t reconnects() const { return attempts_.reconnects(); }
 
   /// What a person should read in the log once: the slot that was made and how many rows are older,
   /// warnings about the server, a TRUNCATE of the outbox, a slot that is about to be lost. Emptied
@@ -74,19 +75,15 @@ class WalSource final : public core::Source {
   void close(core::Now now);
 
  private:
-  enum class State : uint8_t { waiting, connecting, streaming, closed };
+  enum class State : uint8_t { connecting, streaming, closed };
   enum class Drained : uint8_t { socket_empty, credit_used, connection_lost };
-  enum class SocketRead : uint8_t { some, empty, lost };
 
-  void start_connecting();
-  core::Result<void> finish_connecting(core::Now now);
+  core::Result<void> connect(core::Now now);
   void begin_streaming(Session session, core::Now now);
-  core::Result<void> connecting_failed(const core::Error& error, core::Now now);
   Drained lose_connection(const std::string& why, core::Now now);
 
   core::Result<void> stream(core::Batch& batch, core::Credit credit, core::Now now);
   core::Result<Drained> drain(core::Batch& batch, core::Credit credit, core::Now now);
-  SocketRead read_socket(int& fruitless_reads);
   void after_drain(Drained drained, uint64_t events, core::Now now);
   std::string stream_error();
 
@@ -100,23 +97,16 @@ class WalSource final : public core::Source {
   PostgresOptions options_;
   std::shared_ptr<SharedSlot> shared_;
   WalReader reader_;
-  ReconnectDelay reconnect_delay_;
   Nap nap_{Nap::kLengthTcp};
 
-  State state_ = State::waiting;
-  std::string reason_;  // why there is no stream
-  core::Instant retry_at_{};
+  State state_ = State::connecting;
   core::Duration silence_max_ = std::chrono::seconds(10);
-  Phase phase_;  // before worker_, whose job writes it
-  std::optional<SessionRequest::Held> held_;
   std::optional<core::Progress> resumed_;
-  uint32_t suspect_ = 0;
-  uint64_t reconnects_ = 0;
   uint64_t truncates_told_ = 0;
 
   // While streaming.
   ConnectionHandle connection_;
-  bool encrypted_ = false;
+  SocketReader socket_;
   bool had_credit_ = false;    // in the last poll
   bool more_at_hand_ = false;  // the last poll ended by its credit, not by an empty socket
   bool flush_pending_ = false;
@@ -126,7 +116,7 @@ class WalSource final : public core::Source {
   core::Instant asked_at_{};
   core::Instant nap_until_{};
 
-  Background<core::Result<Session>> worker_;
+  SessionAttempts<Session> attempts_;
 };
 
 }  // namespace outbox::postgres

@@ -7,14 +7,12 @@
 //
 // Contract:
 //  - Items of one stream come in Position order, each event exactly once per process: after a
-//  reconnect the source drops
-//    what it already handed out. Only after a restart are unconfirmed events handed out again, with
-//    the same id, key and bytes (invariant 4).
+//    reconnect the source drops what it already handed out. Only after a restart are unconfirmed
+//    events handed out again, with the same id, key and bytes (invariant 4).
 //  - Only committed work comes out (invariant 2).
 //  - A boundary says: every event of this stream before `position` has been handed out, and no
-//  later one will lie before
-//    it. Commit ends and keepalives outside a transaction are boundaries; a keepalive inside one is
-//    not.
+//    later one will lie before it. Commit ends and keepalives outside a transaction are boundaries;
+//    a keepalive inside one is not.
 //  - What was not confirmed is not forgotten upstream (invariant 1).
 
 #include <cstddef>

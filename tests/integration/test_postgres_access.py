@@ -5,6 +5,7 @@ One cluster with `ssl = on` and a pg_hba.conf of SCRAM over TLS only. The relays
 run side by side, since a refused login is tried again every half minute only.
 """
 
+import json
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -71,10 +72,10 @@ def url_of(place, user="relay", password=PASSWORD, host=HOST, ca=None, mode="ver
             + urlencode(options))
 
 
-def relay_of(place, name, url):
+def relay_of(place, name, url, mode="wal"):
     port = free_port()
     slot = f"slot_{name}"
-    text = config_text.whole(port, slot, [route(place.topic)], name=name)
+    text = config_text.whole(port, slot, [route(place.topic)], name=name, mode=mode)
     return Relay(place.folder / name, url, slot=slot, config=text, admin_port=port)
 
 
@@ -150,6 +151,19 @@ def test_scram_over_tls_with_verify_full_delivers(place):
             " where a.usename = 'relay'")
         assert used == [(True,)]
         assert relay.status()["state"] == "ok"
+
+
+def test_polling_over_tls_brings_rows_of_every_size_over_one_connection(place):
+    """A relay that waited for a socket whose rest OpenSSL holds would give it up after 15 s."""
+    with relay_of(place, "polled", url_of(place), mode="poll") as relay:
+        place.postbox.await_ids([place.shop.publish()])
+        for size in (9_000, 16_000, 17_000, 40_000, 100_000):
+            payloads = [json.dumps("x" * (size + more)) for more in range(0, 900, 60)]
+            with place.shop.transaction() as cursor:
+                written = [place.shop.publish(payload=payload, cursor=cursor)
+                           for payload in payloads]
+            place.postbox.await_ids(written, patience_s=10)
+        assert relay.metrics()['outbox_source_reconnects_total{pipeline="polled"}'] == 0
 
 
 def test_channel_binding_may_be_required(place):

@@ -19,6 +19,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "connectors/postgres/detail/copy_buffer.h"
@@ -77,7 +78,9 @@ class WalReader {
   bool take_reply_requested();
 
   uint32_t suspect() const { return suspect_; }
-  void clear_suspect(uint32_t relation) { strangers_.insert(relation); }
+  void clear_suspect() {
+    if (suspect_ != 0) strangers_.insert(std::exchange(suspect_, 0));
+  }
 
   const ReaderCounters& counters() const { return counters_; }
 

@@ -240,7 +240,7 @@ TEST_F(WalReaderTest, ARowUnderAPartitionsOwnNameIsNeverSkippedUnasked) {
   EXPECT_EQ(reader_.suspect(), 901u);
   EXPECT_EQ(handed_out(), Texts{});
 
-  reader_.clear_suspect(901);  // looked up: a stranger that only looks like one
+  reader_.clear_suspect();  // looked up: a stranger that only looks like one
   reader_.begin_session();
   feed(50, wire::begin(100));
   feed(50, wire::relation(901, "outbox", "event_p000001", wire::event_columns()));

@@ -1,0 +1,32 @@
+#pragma once
+// SocketReader: moves what a connection's socket has into libpq's buffer, about 16 kB at a time,
+// without waiting, and says when it is empty. Over TLS a socket that has nothing says little:
+// OpenSSL may still hold the rest of a record, and nothing would wake us for it.
+//
+// Thread: the one that owns the connection. Begin a new one for each connection.
+
+#include <libpq-fe.h>
+
+namespace outbox::postgres {
+
+class SocketReader {
+ public:
+  enum class Read { some, empty, lost };
+
+  SocketReader() = default;
+  explicit SocketReader(PGconn* connection)
+      : connection_(connection), encrypted_(PQsslInUse(connection) != 0) {}
+
+  /// Called when libpq has nothing more to hand out. `lost`: PQerrorMessage says why.
+  Read read();
+
+  /// The last read brought something that libpq could hand out.
+  void fruitful() { fruitless_reads_ = 0; }
+
+ private:
+  PGconn* connection_ = nullptr;
+  bool encrypted_ = false;
+  int fruitless_reads_ = 0;
+};
+
+}  // namespace outbox::postgres
