@@ -1,10 +1,16 @@
 """Benchmarks: the relay, the ceiling it works under, and its peer, measured in one run.
 
-wal_drain    a backlog drained to Kafka          ceiling     the server's decoder, pg_recvlogical
-poll_drain   the same out of the table           contender   one who drains it
-latency_at_rates  commit to an independent consumer   debezium    Connect with the Outbox Event Router
-backlog      a million committed rows            our_relay   the relay with a config of its own
-drain        when records reached a topic        probe       the C++ program that times commits
-usage        memory and CPU of a process         report      the table and the JSON
-stage        services, database, schema
+wal_drain         a backlog drained to Kafka
+poll_drain        the same out of the table
+latency_at_rates  from a commit to an independent consumer
+backlog           a million committed rows
+drain             when records reached a topic
+contender         one who drains a backlog
+ceiling           the server's decoder, pg_recvlogical, COPY
+our_relay         the relay with a config of its own
+debezium          Connect with the Outbox Event Router
+probe             the C++ program that times commits
+usage             memory and CPU of a process
+report            the table and the JSON
+stage             services, database, schema
 """

@@ -1,5 +1,5 @@
-"""What bounds whoever reads the WAL: the server's decoder alone, and Postgres's own client; and whoever
-reads the table: COPY."""
+"""What bounds whoever reads the WAL: the server's decoder alone, and Postgres's own client; and
+whoever reads the table: COPY."""
 
 import subprocess
 import time
@@ -32,6 +32,7 @@ def copy_rate(database, rows):
     """Rows a second of psql's COPY in the table's order to /dev/null."""
     start = time.monotonic()
     subprocess.run(["psql", "-X", "-q", "-d", database.url, "-c",
-                    "\\copy (select * from outbox.event order by seq) to /dev/null (format binary)"],
+                    "\\copy (select * from outbox.event order by seq)"
+                    " to /dev/null (format binary)"],
                    check=True)
     return rows / (time.monotonic() - start)

@@ -37,7 +37,8 @@ class OurRelay:
     def __init__(self, stage, database, topic, number, mode="wal"):
         self.slot = f"{database.name}_relay_{number}"
         self._relay = Relay(stage.folder / f"relay-{number}", database.url, topic,
-                            pipeline=f"bench-{number}", slot=self.slot, bootstrap=stage.bootstrap, mode=mode)
+                            pipeline=f"bench-{number}", slot=self.slot,
+                            bootstrap=stage.bootstrap, mode=mode)
 
     def prepare(self):
         with self._relay:
