@@ -180,13 +180,19 @@ void WalSource::after_drain(Drained drained, uint64_t events, core::Now now) {
     nap_until_ = nap_.drained(now.instant, events);
     acknowledge_now(PQsocket(connection_.get()));
   }
-  note_truncates();
+  note_oddities();
 }
 
-void WalSource::note_truncates() {
-  const uint64_t truncates = reader_.counters().truncates;
-  if (truncates == truncates_told_) return;
-  truncates_told_ = truncates;
+void WalSource::note_oddities() {
+  const ReaderCounters& counters = reader_.counters();
+  if (counters.forged != std::exchange(forged_told_, counters.forged)) {
+    shared_->add_notice(
+        {Severity::warning, "EMIT_FORGED",
+         "a message that looks like outbox.emit()'s, but cannot be, was passed over",
+         "Find out who may execute pg_logical_emit_message() beside outbox_owner "
+         "and outbox_relay"});
+  }
+  if (counters.truncates == std::exchange(truncates_told_, counters.truncates)) return;
   shared_->add_notice({Severity::warning, "OUTBOX_TRUNCATED",
                        "table " + options_.table.text() +
                            " was truncated: what was delivered stays delivered, but its rows can "

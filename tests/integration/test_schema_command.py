@@ -15,6 +15,7 @@ from support.database import Database
 from support.environment import CHECKOUT
 
 MIGRATIONS = sorted((CHECKOUT / "outbox-schema" / "migrations").glob("V*.sql"))
+ALL = [(int(file.stem[1:4]), file.stem[6:]) for file in MIGRATIONS]
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_what_print_writes_psql_can_run(empty):
 def test_plan_shows_what_is_pending_and_touches_nothing(empty):
     done = schema("plan", empty)
     assert done.code == 0
-    assert "V1" in done.out.replace("V001", "V1") or "outbox" in done.out
+    assert all(name in done.out for _, name in ALL)
     assert "pending" in done.out and "nothing was touched" in done.err
     assert objects(empty) == 0
     assert empty.value("select count(*) from pg_namespace where nspname = 'outbox'") == 0
@@ -60,7 +61,8 @@ def test_apply_makes_the_schema_and_says_so(empty):
     assert done.code == 0
     assert "applying V001__outbox.sql" in done.err and "applied" in done.out
     assert empty.value("select outbox.publish('order', '1', 'E', '{}') is not null")
-    assert empty.execute("select version, name from outbox.schema_migration") == [(1, "outbox")]
+    assert empty.execute("select version, name from outbox.schema_migration"
+                         " order by version") == ALL
 
 
 def test_apply_twice_changes_nothing_the_second_time(empty):
@@ -103,7 +105,7 @@ def test_listings_come_as_json_on_stdout_alone(empty, verb, output):
     listed = (json.loads(done.out) if output == "json"
               else [json.loads(line) for line in done.out.splitlines()])
     assert [(one["version"], one["name"], one["state"]) for one in listed] == [
-        (1, "outbox", "pending")]
+        (*one, "pending") for one in ALL]
 
 
 def test_a_changed_migration_is_refused_with_exit_4_and_nothing_is_touched(empty):

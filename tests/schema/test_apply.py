@@ -12,6 +12,7 @@ from support.database import Database, connect, with_user
 from support.services import Services
 
 V001 = MIGRATIONS / "V001__outbox.sql"
+V002 = MIGRATIONS / "V002__emit.sql"
 ROLES = {"outbox_owner", "outbox_writer", "outbox_relay", "outbox_operator", "outbox_reader"}
 
 
@@ -93,10 +94,11 @@ def test_a_second_time_it_stops_and_changes_nothing(schema):
 
 
 def test_the_applied_migration_is_recorded_with_the_checksum_of_its_file(shared):
-    done = subprocess.run(["sha256sum", V001], capture_output=True, text=True, check=True)
+    done = subprocess.run(["sha256sum", V001, V002], capture_output=True, text=True, check=True)
+    first, second = (line.split()[0] for line in done.stdout.splitlines())
     assert shared.execute("select version, name, checksum, applied_by = session_user"
-                          " from outbox.schema_migration") == [
-        (1, "outbox", done.stdout.split()[0], True)]
+                          " from outbox.schema_migration order by version") == [
+        (1, "outbox", first, True), (2, "emit", second, True)]
 
 
 def test_a_role_set_before_is_set_after(without_roles):
@@ -191,6 +193,20 @@ def test_no_superuser_is_needed(administrator, without_roles):
         assert database.value("select applied_by from outbox.schema_migration") == administrator
         assert database.value("select has_database_privilege('outbox_owner', current_database(),"
                               " 'create')")
+
+
+def test_without_a_superuser_apply_says_that_events_without_a_row_can_be_forged(
+        administrator, without_roles):
+    with Database(with_schema=False, server_url=without_roles) as database:
+        database.execute(f"alter database {database.name} owner to {administrator}")
+        url = with_user(database.url, administrator, "only-for-tests")
+        for file in (V001, V002):
+            done = psql(url, "-1", "-v", "ON_ERROR_STOP=1", "-f", str(file))
+            assert done.returncode == 0, done.stderr
+        assert "everybody may execute pg_logical_emit_message" in done.stderr
+        revoke = "revoke execute on function pg_logical_emit_message(boolean,text,bytea) from public"
+        assert revoke in done.stderr
+        assert works(database)
 
 
 def test_without_createrole_it_is_enough_that_the_roles_are_there(administrator, without_roles):

@@ -14,6 +14,11 @@ ACTS = {
     "publish jsonb": ("select outbox.publish('order', '1', 'E', '{}'::jsonb)", "owner writer"),
     "publish bytes": ("select outbox.publish('order', '1', 'E', ''::bytea)", "owner writer"),
     "publish text": ("select outbox.publish('order', '1', 'E', '{}')", "owner writer"),
+    "call what emit is made of": ("select outbox.emit_value('')", "owner"),
+    "write a message as emit does": ("select pg_logical_emit_message(true, 'outbox.emit', '')",
+                                     "owner relay"),
+    "read how many were emitted": ("select last_value from outbox.emitted",
+                                   "owner relay operator reader"),
     "insert every column but seq": (
         EVENT.format(columns=", ".join(INSERTABLE), values=", ".join(INSERTABLE.values())),
         "owner writer"),
@@ -94,8 +99,8 @@ def test_every_function_that_runs_as_the_owner_or_guards_a_table_has_a_pinned_pa
     free = shared.execute("""
         select proname from pg_proc where pronamespace = 'outbox'::regnamespace
         and not coalesce('search_path=pg_catalog, pg_temp' = any(proconfig), false) order by 1""")
-    # Called by publish() only, which pins it; the last one runs as its caller.
-    assert free == [("is_traceparent",), ("publish",), ("with_trace",)]
+    # Called by publish() and emit() only, which pin it; those two for text run as their caller.
+    assert free == [("emit",), ("is_traceparent",), ("publish",), ("with_trace",)]
     assert shared.value("""
         select prosecdef from pg_proc
         where oid = 'outbox.publish(text, text, text, text, jsonb)'::regprocedure""") is False

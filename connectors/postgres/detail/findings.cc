@@ -72,6 +72,20 @@ void judge_settings(const ServerFacts& facts, const PostgresOptions& options, Fi
   }
 }
 
+void judge_emit(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
+  if (facts.emit != Emit::forgeable || options.mode == Mode::poll) return;
+  const std::string functions =
+      "function pg_logical_emit_message(boolean, text, text), "
+      "pg_logical_emit_message(boolean, text, bytea)";
+  findings.add(Severity::warning, "EMIT_FORGEABLE",
+               "everybody in database " + facts.database +
+                   " may execute pg_logical_emit_message(), and so write a message that looks like "
+                   "an event of outbox.emit()",
+               "As a superuser: revoke execute on " + functions +
+                   " from public; grant execute on " + functions +
+                   " to outbox_owner, outbox_relay;");
+}
+
 void judge_role(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
   if (!facts.may_replicate && options.mode == Mode::wal) {
     findings.add(Severity::warning, "ROLE_REPLICATION",
@@ -187,6 +201,7 @@ std::vector<Finding> judge_server(const ServerFacts& facts, const PostgresOption
   judge_settings(facts, options, findings);
   judge_role(facts, options, findings);
   judge_table(facts, options, findings);
+  judge_emit(facts, options, findings);
   findings.add(judge_mode(facts, options));
   return findings.take();
 }

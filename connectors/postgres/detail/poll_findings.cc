@@ -65,6 +65,15 @@ std::optional<Finding> judge_mode(const ServerFacts& facts, const PostgresOption
                      "its own and start it before the old one has delivered all: nothing is left "
                      "out then, and some events come twice"};
     case Mode::poll:
+      if (polled && facts.emitted && facts.slot && facts.progress->slot == options.slot) {
+        return Finding{Severity::error, "MODE_CHANGED",
+                       "events were emitted without a row (outbox.emit), and some may still wait "
+                       "in slot " +
+                           options.slot + ": polling would never see them",
+                       "Set mode = \"wal\" again. To change it: revoke execute on outbox.emit() "
+                       "from outbox_writer, wait until `outbox status` shows no lag, then: select "
+                       "setval('outbox.emitted', 1, false);"};
+      }
       if (polled || !read_from_wal) return std::nullopt;
       return Finding{Severity::error, "MODE_CHANGED",
                      pipeline +

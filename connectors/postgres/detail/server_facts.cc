@@ -30,6 +30,14 @@ select pg_catalog.current_setting('server_version_num') as version,
                join pg_catalog.pg_namespace n on n.oid = f.pronamespace
                where n.nspname = 'outbox' and f.proname = 'create_publication')
          as has_outbox_schema,
+       e.oid is not null as has_emit,
+       case when pg_catalog.has_sequence_privilege(e.oid, 'select')
+            then pg_catalog.pg_sequence_last_value(e.oid) is not null end as emitted,
+       exists (select from pg_catalog.pg_proc f
+               where f.proname = 'pg_logical_emit_message'
+                 and f.pronamespace = 'pg_catalog'::regnamespace
+                 and pg_catalog.has_function_privilege('public', f.oid, 'execute'))
+         as emit_is_forgeable,
        p.oid is not null as has_progress,
        pg_catalog.has_schema_privilege(p.relnamespace, 'usage')
          and pg_catalog.has_table_privilege(p.oid, 'select')
@@ -39,6 +47,7 @@ from pg_catalog.pg_roles r
 left join pg_catalog.pg_namespace s on s.nspname = 'outbox' and $1 = 'outbox.event'
 left join (pg_catalog.pg_class p join pg_catalog.pg_namespace pn
              on pn.oid = p.relnamespace and pn.nspname = 'outbox') on p.relname = 'progress'
+left join pg_catalog.pg_class e on e.relnamespace = s.oid and e.relname = 'emitted'
 where r.rolname = current_user)sql";
 
 constexpr const char* kTableQuery = R"sql(
@@ -119,6 +128,10 @@ void fill_server(const Rows& rows, ServerFacts& facts) {
   facts.slots = {rows.number<int>("slots_used"), rows.number<int>("slots_max")};
   facts.walsenders = {rows.number<int>("walsenders_used"), rows.number<int>("walsenders_max")};
   facts.has_outbox_schema = rows.truth("has_outbox_schema");
+  if (rows.truth("has_emit")) {
+    facts.emit = rows.truth("emit_is_forgeable") ? Emit::forgeable : Emit::guarded;
+  }
+  facts.emitted = rows.truth("emitted");
   if (rows.truth("has_progress")) {
     facts.progress_table =
         rows.truth("may_use_progress") ? ProgressTable::usable : ProgressTable::denied;

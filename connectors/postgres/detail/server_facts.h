@@ -75,6 +75,13 @@ struct ProgressFacts {
 
 enum class ProgressTable : uint8_t { usable, missing, denied };
 
+/// outbox.emit(), where the source is outbox.event.
+enum class Emit : uint8_t {
+  missing,
+  guarded,
+  forgeable,  // everybody may write the same message without it
+};
+
 /// Places of which the server has a fixed number.
 struct Places {
   int used = 0;
@@ -98,6 +105,8 @@ struct ServerFacts {
   Places walsenders;
   bool has_outbox_schema = false;  // outbox.create_publication exists
   ProgressTable progress_table = ProgressTable::missing;
+  Emit emit = Emit::missing;
+  bool emitted = false;  // it was called, if only once
 
   std::optional<TableFacts> table;
   std::optional<PublicationFacts> publication;

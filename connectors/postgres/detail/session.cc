@@ -28,7 +28,7 @@ class Starting {
          {&Starting::open_sql, &Starting::check_server, &Starting::make_publication,
           &Starting::open_replication, &Starting::identify, &Starting::make_slot,
           &Starting::acquire_slot, &Starting::take_epoch, &Starting::check_progress,
-          &Starting::save_start}) {
+          &Starting::save_start, &Starting::open_emit}) {
       const Result<void> done = (this->*step)();
       if (!done) return done.error();
     }
@@ -176,11 +176,11 @@ class Starting {
     phase_.set("acquiring slot " + options_.slot);
     if (ever_saved() && !facts_.slot) return slot_is_missing();
     const std::string publications = quote_identifier(options_.publication);
-    const auto started =
-        replication_->run("START_REPLICATION SLOT " + quote_identifier(options_.slot) +
-                              " LOGICAL 0/0 (proto_version '1', publication_names " +
-                              quote_literal(publications) + ", binary 'true')",
-                          {}, "start replication from", "slot " + options_.slot, waiter_);
+    const auto started = replication_->run(
+        "START_REPLICATION SLOT " + quote_identifier(options_.slot) +
+            " LOGICAL 0/0 (proto_version '1', publication_names " + quote_literal(publications) +
+            ", binary 'true', messages '" + (reads_emitted() ? "true" : "false") + "')",
+        {}, "start replication from", "slot " + options_.slot, waiter_);
     if (!started) return explain(started.error());
     return {};
   }
@@ -244,6 +244,19 @@ class Starting {
       }
     }
     session_.saved = {core::StreamId{0}, {saved_.end.value, 0}, settled_position(saved_)};
+    return {};
+  }
+
+  bool reads_emitted() const { return facts_.emit != Emit::missing; }
+
+  // outbox.emit() refuses until somebody says that its messages are read.
+  Result<void> open_emit() {
+    if (!reads_emitted()) return {};
+    const auto done = sql_->run(
+        "update outbox.progress set reads_emitted = true where pipeline = $1 and epoch = $2"
+        " and not reads_emitted",
+        {options_.pipeline, std::to_string(session_.epoch)}, "open", "outbox.emit", waiter_);
+    if (!done) return done.error();
     return {};
   }
 

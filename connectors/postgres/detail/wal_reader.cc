@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "connectors/postgres/detail/byte_cursor.h"
+#include "connectors/postgres/detail/emitted.h"
 #include "relay/core/failpoint.h"
 
 namespace outbox::postgres {
@@ -80,6 +81,9 @@ Result<ReadStep> WalReader::read_wal(CopyBuffer& message, core::Batch& batch) {
     return on_insert(*insert, message, batch);
   }
   if (const auto* relation = std::get_if<Relation>(&message_)) return on_relation(*relation);
+  if (const auto* logical = std::get_if<LogicalMessage>(&message_)) {
+    return on_logical(*logical, message, batch);
+  }
   return on_other(message_, batch);
 }
 
@@ -96,7 +100,7 @@ Result<ReadStep> WalReader::on_other(const Message& message, core::Batch& batch)
   } else if (const auto* truncate = std::get_if<Truncate>(&message)) {
     count_truncate(*truncate);
   }
-  return ReadStep::go_on;  // Origin, Type and Message carry nothing for an outbox
+  return ReadStep::go_on;  // Origin and Type carry nothing for an outbox
 }
 
 void WalReader::on_begin(const Begin& begin) {
@@ -149,27 +153,53 @@ Result<ReadStep> WalReader::on_insert(const Insert& insert, CopyBuffer& message,
   }
   if (!in_transaction_) [[unlikely]]
     return broken("row outside a transaction", message.view().substr(kWalHeaderBytes));
-  const Position position{begin_.final_lsn.value, ++ordinal_};
-  if (position <= handed_) {
-    ++counters_.repeated;
-    return ReadStep::go_on;
-  }
+  if (!next_is_new()) return ReadStep::go_on;
   Result<void> read = table_->read(insert.row, row_);
   if (!read) [[unlikely]] {
     Error error = read.error();
     error.detail += " at LSN " + core::to_string(message_lsn_);
     return error;
   }
+  hand_out(message, batch);
+  return ReadStep::go_on;
+}
+
+// What is no event of ours has no ordinal either: ordinals are the same at each reading.
+Result<ReadStep> WalReader::on_logical(const LogicalMessage& logical, CopyBuffer& message,
+                                       core::Batch& batch) {
+  if (!logical.transactional || logical.prefix != kEmittedPrefix) return ReadStep::go_on;
+  const std::string_view body = message.view().substr(kWalHeaderBytes);
+  if (!in_transaction_) return broken("emitted event outside a transaction", body);
+  switch (read_emitted(logical.content, row_)) {
+    case EmittedFault::none:
+      if (next_is_new()) hand_out(message, batch);
+      break;
+    case EmittedFault::unknown_version:
+      return broken("emitted event of a layout that this relay does not know", body);
+    case EmittedFault::malformed:
+      ++counters_.forged;
+      break;
+  }
+  return ReadStep::go_on;
+}
+
+// Counts the next event of the transaction; false if it was handed out before.
+bool WalReader::next_is_new() {
+  const Position position{begin_.final_lsn.value, ++ordinal_};
+  if (position > handed_) return true;
+  ++counters_.repeated;
+  return false;
+}
+
+void WalReader::hand_out(CopyBuffer& message, core::Batch& batch) {
   core::Item& item = batch.emplace_back();
   builder_.build(row_, message, item);
   item.event.commit_time = begin_.commit_time;
-  item.event.position = position;
-  handed_ = position;
+  item.event.position = handed_ = Position{begin_.final_lsn.value, ordinal_};
   ++counters_.events;
   if (ordinal_ > kLargeTransactionEvents) {
     core::hit_failpoint(core::Failpoint::inside_large_transaction);
   }
-  return ReadStep::go_on;
 }
 
 // Via the root, Postgres describes the partition, too, but sends the row under the root's name.

@@ -1,13 +1,13 @@
 #pragma once
 // WalReader: what a walsender's messages mean. Takes CopyData messages one by one and appends items
-// to a batch: outbox inserts as events, commit ends and keepalives as boundaries. Pure: no socket,
-// no clock; the conversation itself is WalSource's.
+// to a batch: outbox inserts and emitted events, commit ends and keepalives as boundaries. Pure: no
+// socket, no clock; the conversation itself is WalSource's.
 //
 // CopyData, from the server:
 //   w  XLogData   u64 start  u64 end  u64 sent_at  pgoutput message (pgoutput.h)
 //   k  Keepalive  u64 wal_end  u64 sent_at  u8 reply_requested
 //
-// Positions. An event's is (final_lsn of its BEGIN, ordinal from 1 among the outbox inserts of its
+// Positions. An event's is (final_lsn of its BEGIN, ordinal from 1 among the events of its
 // transaction); a commit's boundary is (end_lsn, 0); a keepalive's outside a transaction is
 // (wal_end, 0), and inside one it says nothing. Rows, and COMMIT with the next BEGIN, share LSNs,
 // so only this pair is a resume point. Everything at or before handed() is dropped: after a
@@ -41,6 +41,7 @@ struct ReaderCounters {
   uint64_t other_tables = 0;     // rows of tables that are not the outbox
   uint64_t updates_ignored = 0;  // the publication publishes them, an outbox does not have them
   uint64_t deletes_ignored = 0;
+  uint64_t forged = 0;     // messages that look like outbox.emit()'s but cannot be
   uint64_t truncates = 0;  // of the outbox; what was in it and not yet committed to the WAL is
                            // fine, but refill can no longer read it
 };
@@ -89,6 +90,10 @@ class WalReader {
   core::Result<void> read_keepalive(std::string_view bytes, core::Batch& batch);
   core::Result<ReadStep> on_relation(const Relation& relation);
   core::Result<ReadStep> on_insert(const Insert& insert, CopyBuffer& message, core::Batch& batch);
+  core::Result<ReadStep> on_logical(const LogicalMessage& logical, CopyBuffer& message,
+                                    core::Batch& batch);
+  bool next_is_new();
+  void hand_out(CopyBuffer& message, core::Batch& batch);
   core::Result<ReadStep> on_other(const Message& message, core::Batch& batch);
   core::Result<ReadStep> on_other_row(uint32_t relation);
   void on_begin(const Begin& begin);

@@ -83,6 +83,12 @@ inline std::string keepalive(uint64_t wal_end, bool reply = false) {
 }
 
 // outbox.event as the schema makes it.
+inline std::string logical_message(std::string_view prefix, std::string_view content,
+                                   bool transactional = true) {
+  return "M" + number(transactional ? 1 : 0, 1) + number(60, 8) + c_string(prefix) +
+         number(content.size(), 4) + std::string(content);
+}
+
 inline constexpr uint32_t kTable = 16400;
 inline constexpr std::string_view kUuidBytes(
     "\x11\x11\x11\x11\x22\x22\x33\x33\x44\x44\x55\x55\x55"
@@ -114,6 +120,15 @@ inline std::string event_insert(const Row& row = {}) {
                          binary(row.event_type), row.payload ? jsonb(*row.payload) : null(),
                          row.payload_bytes ? binary(*row.payload_bytes) : null(),
                          jsonb(row.headers), binary(number(kCommitTimePostgresUs, 8))});
+}
+
+// A message of outbox.emit() with key 42 and the payload {}.
+inline std::string emitted() {
+  const auto value = [](std::string_view text) {
+    return number(text.size(), 4) + std::string(text);
+  };
+  return "\x01" + std::string(kUuidBytes) + value("order") + value("42") + value("OrderPlaced") +
+         value("{}") + value("{}");
 }
 
 }  // namespace outbox::postgres::wire
