@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "connectors/postgres/detail/copy_pump.h"
 #include "connectors/postgres/detail/findings.h"
 #include "connectors/postgres/detail/sqlstate.h"
 #include "relay/core/assert.h"
@@ -69,9 +70,7 @@ Result<void> PollSource::connect(core::Now now) {
 }
 
 Result<void> PollSource::begin_polling(PollSession session, core::Now now) {
-  const std::vector<RelationColumn> columns = session.columns();
-  const Result<void> described = reader_.describe(
-      Relation{0, options_.table.schema, options_.table.name, columns}, options_.columns);
+  const Result<void> described = session.rows.describe_to(reader_, options_);
   if (!described) return attempts_.failed(described.error(), now);
   cursor_ = std::max(cursor_, session.delivered_seq);
   horizon_.begin(cursor_);
@@ -81,7 +80,9 @@ Result<void> PollSource::begin_polling(PollSession session, core::Now now) {
   shared_->server_is_stopping = false;
   connection_ = std::move(session.connection);
   socket_ = SocketReader(connection_.get());
-  queries_ = std::move(session.queries);
+  look_ = std::move(session.look);
+  flush_ = std::move(session.flush);
+  rows_ = std::move(session.rows);
   state_ = State::resting;
   unannounced_ = true;
   flush_pending_ = false;
@@ -106,7 +107,7 @@ Result<void> PollSource::rest(core::Now now) {
   } else if (cursor_ < horizon_.value() && has_credit_) {
     start_copy(now);
   } else if (now.instant >= look_at_) {
-    ask(queries_.look, State::looking, now);
+    ask(look_, State::looking, now);
   }
   return {};
 }
@@ -205,7 +206,7 @@ Result<void> PollSource::on_look(core::Now now) {
   if (horizon_.value() == cursor_) {
     look_at_ = now.instant + (has_credit_ ? pace_.after_nothing() : kLookWithoutCredit);
   } else if (look->flushed < look->inserted) {
-    ask(queries_.flush, State::flushing, now);
+    ask(flush_, State::flushing, now);
   } else if (has_credit_) {
     start_copy(now);
   } else {
@@ -263,7 +264,7 @@ void PollSource::start_copy(core::Now now) {
   copy_began_ = false;
   copy_horizon_ = horizon_.value();
   reader_.begin(cursor_);
-  ask(queries_.rows(cursor_, copy_horizon_, kRowsOfACopy), State::copying, now);
+  ask(rows_.rows(cursor_, copy_horizon_, kRowsOfACopy), State::copying, now);
 }
 
 Result<void> PollSource::copy(core::Batch& batch, core::Credit credit, core::Now now) {
@@ -275,31 +276,30 @@ Result<void> PollSource::copy(core::Batch& batch, core::Credit credit, core::Now
     if (PQresultStatus(result.get()) != PGRES_COPY_OUT) return refused(result.get(), now);
     copy_began_ = true;
   }
-  const size_t first = batch.size();
-  size_t bytes = 0;
-  while (batch.size() - first < credit.events && bytes < credit.bytes) {
-    char* buffer = nullptr;
-    const int size = PQgetCopyData(connection_.get(), &buffer, 1);
-    if (size == 0) {
-      if (!read_socket(now)) return {};
-      continue;
-    }
-    socket_.fruitful();
+  const uint64_t rows_before = reader_.rows();
+  const Result<Pumped> pumped =
+      pump_copy(connection_.get(), socket_, reader_, batch, credit, now.wall);
+  if (!pumped) return pumped.error();
+  if (reader_.rows() > rows_before || *pumped == Pumped::ended) {
     heard_at_ = now.instant;
     shared_->lease.heard(now.instant);
-    if (size < 0) {
-      state_ = State::ending;
-      answers_.clear();
-      return await_answer(batch, now);
-    }
-    CopyBuffer message(buffer, static_cast<size_t>(size), PQfreemem);
-    const size_t items = batch.size();
-    if (Result<void> read = reader_.read(message, batch, now.wall); !read) return read.error();
     cursor_ = reader_.last();
-    if (batch.size() > items) bytes += static_cast<size_t>(size);
   }
-  more_at_hand_ = true;
-  return {};
+  switch (*pumped) {
+    case Pumped::credit_used:
+      more_at_hand_ = true;
+      return {};
+    case Pumped::socket_empty:
+      return {};
+    case Pumped::lost:
+      lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+      return {};
+    case Pumped::ended:
+      break;
+  }
+  state_ = State::ending;
+  answers_.clear();
+  return await_answer(batch, now);
 }
 
 void PollSource::end_copy(core::Batch& batch, core::Now now) {

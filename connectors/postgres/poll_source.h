@@ -129,7 +129,9 @@ class PollSource final : public core::Source {
   // While connected.
   ConnectionHandle connection_;
   SocketReader socket_;
-  PollQueries queries_;
+  std::string look_;
+  std::string flush_;
+  CopyStatement rows_;
   bool unannounced_ = false;  // where it begins, to whoever measures lag
   bool flush_pending_ = false;
   bool has_credit_ = false;

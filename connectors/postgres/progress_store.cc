@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 
-#include "connectors/postgres/detail/poll_session.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
+#include "connectors/postgres/detail/takeover.h"
 #include "relay/core/assert.h"
 
 namespace outbox::postgres {
@@ -68,7 +68,7 @@ Result<ProgressSession> connect(const PostgresOptions& options, const Waiter& wa
       break;
     }
     case Mode::poll:
-      heartbeat = poll_lock_query(options.pipeline);
+      heartbeat = lock_holder_query(options.pipeline);
       break;
   }
   const auto prepared = prepare(*sql, kHeartbeatName, heartbeat, waiter);

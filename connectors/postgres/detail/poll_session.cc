@@ -1,7 +1,6 @@
 #include "connectors/postgres/detail/poll_session.h"
 
 #include "connectors/postgres/detail/look.h"
-#include "connectors/postgres/detail/outbox_table.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/takeover.h"
 
@@ -10,14 +9,6 @@ namespace {
 
 using core::Error;
 using core::Result;
-
-constexpr const char* kCreatedAt = "created_at";
-constexpr uint32_t kText = 25;
-
-// The lock's key: one number for a pipeline, the same in every relay.
-std::string lock_key(const std::string& pipeline) {
-  return "hashtextextended(" + quote_literal("outbox poll " + pipeline) + ", 0)";
-}
 
 class Starting {
  public:
@@ -117,20 +108,7 @@ class Starting {
 
   Result<void> lock() {
     phase_.set("acquiring the lock of pipeline " + options_.pipeline);
-    const auto rows =
-        sql_->run("select pg_try_advisory_lock(" + lock_key(options_.pipeline) + ") as held", {},
-                  "acquire", "the pipeline's lock", waiter_);
-    if (!rows) return rows.error();
-    if (rows->truth("held")) return {};
-    const auto holder = sql_->run(poll_lock_query(options_.pipeline), {}, "ask who holds",
-                                  "the pipeline's lock", waiter_);
-    const bool known = holder && !holder->empty();
-    return Error{core::Fault::retry,
-                 "55006",
-                 "acquire",
-                 "the lock of pipeline " + options_.pipeline,
-                 "it is held by " + (known ? "pid " + holder->value("who") : "another relay"),
-                 "One relay a pipeline: this one waits and asks again every second"};
+    return take_lock(*sql_, options_.pipeline, waiter_);
   }
 
   Result<void> identify() {
@@ -165,33 +143,9 @@ class Starting {
   }
 
   void write_queries() {
-    const TableFacts& table = *facts_.table;
-    std::string list;
-    std::string time = "null::timestamptz";
-    for (const TableColumn& column : table.columns) {
-      if (column.name == kCreatedAt && column.type == "timestamp with time zone") {
-        time = quote_identifier(column.name);
-      }
-      if (!wanted(column.name)) continue;
-      // A cast to the type of now: were it altered, the statement would say so.
-      list += quote_identifier(column.name) + "::" + column.type + ", ";
-      session_.column_names.push_back(column.name);
-      session_.column_types.push_back(column.is_enum ? kText : column.base_type);
-    }
-    PollQueries& queries = session_.queries;
-    queries.seq = quote_identifier(options_.columns.seq);
-    queries.select = "copy (select " + list + time + " from " +
-                     quote_identifier(options_.table.schema) + "." +
-                     quote_identifier(options_.table.name) + " where " + queries.seq + " > ";
-    queries.look = look_query(std::to_string(table.oid), table.sequence);
-    queries.flush = "select pg_logical_emit_message(true, 'outbox.flush', '')";
-  }
-
-  bool wanted(const std::string& name) const {
-    for (size_t role = 0; role < kRoles; ++role) {
-      if (column_name(options_.columns, static_cast<Role>(role)) == name) return true;
-    }
-    return false;
+    session_.rows = CopyStatement(*facts_.table, options_);
+    session_.look = look_query(std::to_string(facts_.table->oid), facts_.table->sequence);
+    session_.flush = "select pg_logical_emit_message(true, 'outbox.flush', '')";
   }
 
   const SessionRequest& request_;
@@ -205,30 +159,6 @@ class Starting {
 };
 
 }  // namespace
-
-std::string PollQueries::rows(uint64_t after, uint64_t horizon, uint64_t limit) const {
-  return select + std::to_string(after) + " and " + seq + " <= " + std::to_string(horizon) +
-         " order by " + seq + " limit " + std::to_string(limit) + ") to stdout (format binary)";
-}
-
-std::string poll_lock_query(const std::string& pipeline) {
-  return "select l.pid, l.pid::text || coalesce(' (' || nullif(a.application_name, '') || ')', '')"
-         "       || coalesce(' on ' || host(a.client_addr), '') as who"
-         " from pg_locks l left join pg_stat_activity a on a.pid = l.pid"
-         " where l.locktype = 'advisory' and l.granted and l.objsubid = 1"
-         "   and l.database = (select d.oid from pg_database d"
-         "                     where d.datname = current_database())"
-         "   and (l.classid::bigint << 32) | l.objid::bigint = " +
-         lock_key(pipeline);
-}
-
-std::vector<RelationColumn> PollSession::columns() const {
-  std::vector<RelationColumn> columns;
-  for (size_t i = 0; i < column_names.size(); ++i) {
-    columns.push_back({column_names[i], column_types[i], false});
-  }
-  return columns;
-}
 
 Result<PollSession> start_poll_session(const SessionRequest& request, Phase& phase,
                                        const Waiter& waiter) {

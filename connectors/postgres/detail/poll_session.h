@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "connectors/postgres/detail/connection.h"
-#include "connectors/postgres/detail/copy_reader.h"
+#include "connectors/postgres/detail/copy_statement.h"
 #include "connectors/postgres/detail/findings.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/options.h"
@@ -22,37 +22,21 @@
 
 namespace outbox::postgres {
 
-/// The statements of a poll, made for this table once (poll_source.h says what they are for).
-struct PollQueries {
-  /// Three results: last_value, in_recovery · transaction, prepared, who · inserted, flushed.
-  std::string look;
-  /// Commits something of its own, which makes all that was written before it durable.
-  std::string flush;
-
-  /// Rows with after < seq <= horizon, the lowest `limit` of them.
-  std::string rows(uint64_t after, uint64_t horizon, uint64_t limit) const;
-
-  std::string select;  // "copy (select ... from ..."
-  std::string seq;     // the column, quoted
-};
-
 struct PollSession {
   ConnectionHandle connection;  // in non-blocking mode
   ServerIdentity identity;
   int backend_pid = 0;
   uint64_t epoch = 0;
   uint64_t delivered_seq = 0;  // saved: nothing at or below it can come any more
-  PollQueries queries;
-  std::vector<std::string> column_names;
-  std::vector<uint32_t> column_types;
   std::vector<Finding> notices;
 
-  /// The columns as CopyReader takes them; views into this session.
-  std::vector<RelationColumn> columns() const;
+  // The statements of a poll; poll_source.h says what they are for.
+  std::string look;   // three results: last_value, in_recovery · transaction, prepared, who ·
+                      // inserted, flushed
+  std::string flush;  // commits something of its own, which makes all that was written before it
+                      // durable
+  CopyStatement rows;
 };
-
-/// Who holds the pipeline's lock: no row, or `pid` and `who`.
-std::string poll_lock_query(const std::string& pipeline);
 
 /// Runs on a worker thread. Errors as start_session's.
 core::Result<PollSession> start_poll_session(const SessionRequest& request, Phase& phase,

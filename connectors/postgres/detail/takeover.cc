@@ -1,6 +1,16 @@
 #include "connectors/postgres/detail/takeover.h"
 
+#include "connectors/postgres/detail/findings.h"
+
 namespace outbox::postgres {
+namespace {
+
+// One number for a pipeline, the same in every relay.
+std::string lock_key(const std::string& pipeline) {
+  return "hashtextextended(" + quote_literal("outbox poll " + pipeline) + ", 0)";
+}
+
+}  // namespace
 
 core::Result<ProgressFacts> take_epoch(Connection& sql, const SessionRequest& request,
                                        const ServerIdentity& identity, const std::string& slot,
@@ -26,6 +36,33 @@ core::Result<ProgressFacts> take_epoch(Connection& sql, const SessionRequest& re
                        "behind the other"};
   }
   return saved;
+}
+
+core::Result<void> take_lock(Connection& sql, const std::string& pipeline, const Waiter& waiter) {
+  const auto rows = sql.run("select pg_try_advisory_lock(" + lock_key(pipeline) + ") as held", {},
+                            "acquire", "the pipeline's lock", waiter);
+  if (!rows) return rows.error();
+  if (rows->truth("held")) return {};
+  const auto holder =
+      sql.run(lock_holder_query(pipeline), {}, "ask who holds", "the pipeline's lock", waiter);
+  const bool known = holder && !holder->empty();
+  return core::Error{core::Fault::retry,
+                     "55006",
+                     "acquire",
+                     "the lock of pipeline " + pipeline,
+                     "it is held by " + (known ? "pid " + holder->value("who") : "another relay"),
+                     "One relay a pipeline: this one waits and asks again every second"};
+}
+
+std::string lock_holder_query(const std::string& pipeline) {
+  return "select l.pid, l.pid::text || coalesce(' (' || nullif(a.application_name, '') || ')', '')"
+         "       || coalesce(' on ' || host(a.client_addr), '') as who"
+         " from pg_locks l left join pg_stat_activity a on a.pid = l.pid"
+         " where l.locktype = 'advisory' and l.granted and l.objsubid = 1"
+         "   and l.database = (select d.oid from pg_database d"
+         "                     where d.datname = current_database())"
+         "   and (l.classid::bigint << 32) | l.objid::bigint = " +
+         lock_key(pipeline);
 }
 
 core::Error standby_for_now() {

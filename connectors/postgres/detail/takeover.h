@@ -18,6 +18,13 @@ core::Result<ProgressFacts> take_epoch(Connection& sql, const SessionRequest& re
                                        const ServerIdentity& identity, const std::string& slot,
                                        const Waiter& waiter);
 
+/// Takes the advisory lock by which one relay at a time reads a pipeline's table; it is the
+/// session's. An Error names who holds it and is tried again.
+core::Result<void> take_lock(Connection& sql, const std::string& pipeline, const Waiter& waiter);
+
+/// Who holds it: no row, or `pid` and `who`.
+std::string lock_holder_query(const std::string& pipeline);
+
 /// During a failover the URL may lead to the standby before it is promoted: tried again.
 core::Error standby_for_now();
 
