@@ -1,4 +1,5 @@
 #include "connectors/postgres/detail/findings.h"
+#include "connectors/postgres/detail/gap.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
@@ -28,7 +29,9 @@ std::optional<Finding> look_at_replication(const ServerFacts& facts, const Postg
   const auto identity = read_identity(*replication, waiter);
   if (!identity) return trouble(identity.error());
   if (!facts.progress) return std::nullopt;
-  return judge_progress(*facts.progress, *identity, facts.slot, options);
+  const auto fork = read_fork(*replication, facts.progress->timeline, *identity, waiter);
+  if (!fork) return trouble(fork.error());
+  return judge_identity(*facts.progress, *identity, *fork, options);
 }
 
 }  // namespace
@@ -46,6 +49,7 @@ std::vector<Finding> inspect(const PostgresOptions& options) {
   const bool begun = facts->progress && facts->progress->end.valid();
   append(findings, judge_publication(*facts, options, begun));
   append(findings, judge_slot(*facts, options));
+  if (auto gap = judge_gap(*facts, options)) findings.push_back(std::move(*gap));
   if (auto finding = look_at_replication(*facts, options, waiter)) {
     findings.push_back(std::move(*finding));
   }

@@ -36,20 +36,6 @@ Result<void> prepare(Connection& sql, const char* name, const std::string& query
   return {};
 }
 
-// The heartbeat with its parameters in it: they are fixed for a session.
-std::string heartbeat_statement(const Parameters& parameters) {
-  std::string statement = kHeartbeatQuery;
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    const auto& parameter = parameters[i];
-    const std::string text = parameter ? quote_literal(*parameter) : "null";
-    const std::string mark = "$" + std::to_string(i + 1);
-    for (size_t at = statement.find(mark); at != std::string::npos; at = statement.find(mark)) {
-      statement.replace(at, mark.size(), text);
-    }
-  }
-  return statement;
-}
-
 // The save is prepared with PREPARE, whose parameters are typed by use.
 Result<ProgressSession> connect(const PostgresOptions& options, const Waiter& waiter) {
   auto sql = Connection::open(options.url, ConnectionKind::sql, application_name(options), waiter);
@@ -59,12 +45,10 @@ Result<ProgressSession> connect(const PostgresOptions& options, const Waiter& wa
   std::string look;
   switch (options.mode) {
     case Mode::wal: {
-      const auto parameters = heartbeat_parameters(*sql, options, waiter);
-      if (!parameters) return parameters.error();
-      heartbeat = heartbeat_statement(*parameters);
-      const auto& table = (*parameters)[2];
-      const auto& sequence = (*parameters)[3];
-      if (table && sequence) look = look_query(*table, *sequence);
+      auto plan = plan_heartbeat(*sql, options, waiter);
+      if (!plan) return plan.error();
+      heartbeat = std::move(plan->statement);
+      if (plan->table && plan->sequence) look = look_query(*plan->table, *plan->sequence);
       break;
     }
     case Mode::poll:

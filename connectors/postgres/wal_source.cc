@@ -53,6 +53,7 @@ WalSource::WalSource(PostgresOptions options, core::ChunkPool& pool,
     : options_(std::move(options)),
       shared_(std::move(shared)),
       reader_(options_.table, options_.columns, pool),
+      refill_(pool),
       attempts_(options_, start_session) {}
 
 WalSource::~WalSource() = default;
@@ -63,6 +64,8 @@ Result<void> WalSource::poll(core::Batch& batch, std::span<const core::Credit> c
   switch (state_) {
     case State::connecting:
       return connect(now);
+    case State::refilling:
+      return refill(batch, credit[0], now);
     case State::streaming:
       return stream(batch, credit[0], now);
     case State::closed:
@@ -77,25 +80,72 @@ Result<void> WalSource::connect(core::Now now) {
     state_ = State::closed;
     return session.error();
   }
-  if (*session) begin_streaming(std::move(**session), now);
-  return {};
+  if (!*session) return {};
+  adopt(**session);
+  if (!(*session)->refill) {
+    begin_streaming(std::move(**session), now);
+    return {};
+  }
+  state_ = State::refilling;
+  shared_->lease.acquired((*session)->refill->backend_pid, now.instant);
+  streaming_since_ = now.instant;
+  return refill_.begin(std::move(*(*session)->refill), options_);
 }
 
-void WalSource::begin_streaming(Session session, core::Now now) {
+void WalSource::adopt(Session& session) {
   if (!resumed_) {
     resumed_ = session.saved;
     reader_.resume_after(std::max(session.saved.boundary, session.saved.settled));
     shared_->confirmed.value = session.saved.boundary.major;  // saved, so it may be told
-    shared_->identity = session.identity;
   }
+  shared_->identity = session.identity;
+  shared_->server_is_stopping = false;
   reader_.clear_suspect();
   for (Finding& notice : session.notices) shared_->add_notice(std::move(notice));
+}
+
+Result<void> WalSource::refill(core::Batch& batch, core::Credit credit, core::Now now) {
+  if (std::exchange(shared_->server_is_stopping, false)) {
+    lose_connection("the server is shutting down", now);
+    return {};
+  }
+  const Result<RefillReader::Step> step = refill_.poll(batch, credit, shared_->confirmed, now);
+  if (!step) {
+    state_ = State::closed;
+    return attempts_.failed(step.error(), now);
+  }
+  switch (*step) {
+    case RefillReader::Step::waiting:
+      break;
+    case RefillReader::Step::read:
+      shared_->lease.heard(now.instant);
+      break;
+    case RefillReader::Step::lost:
+      lose_connection(refill_.why(), now);
+      break;
+    case RefillReader::Step::settled:
+      shared_->add_notice({Severity::note, "REFILLED",
+                           std::to_string(refill_.rows()) + " rows above seq " +
+                               std::to_string(refill_.refill().after_seq) +
+                               " were read from the table; those of them that had been delivered "
+                               "before came twice. The stream goes on at " +
+                               core::to_string(refill_.refill().slot_begins),
+                           ""});
+      reader_.resume_after({refill_.refill().slot_begins.value, 0});
+      refill_.end();
+      shared_->lease.lost();
+      state_ = State::connecting;
+      break;
+  }
+  return {};
+}
+
+void WalSource::begin_streaming(Session session, core::Now now) {
   reader_.begin_session();
   connection_ = std::move(session.replication);
   socket_ = SocketReader(connection_.get());
   nap_ = Nap(is_unix_socket(PQsocket(connection_.get())) ? Nap::kLengthUnix : Nap::kLengthTcp);
   shared_->lease.acquired(session.walsender_pid, now.instant);
-  shared_->server_is_stopping = false;
   state_ = State::streaming;
   streaming_since_ = heard_at_ = asked_at_ = now.instant;
   status_at_ = nap_until_ = now.instant;
@@ -106,6 +156,7 @@ void WalSource::begin_streaming(Session session, core::Now now) {
 
 WalSource::Drained WalSource::lose_connection(const std::string& why, core::Now now) {
   connection_.reset();
+  refill_.end();
   shared_->lease.lost();
   state_ = State::connecting;
   attempts_.lost("lost the replication connection: " + why + "; connecting again",
@@ -268,6 +319,8 @@ Interest WalSource::interest(core::Instant now) const {
   switch (state_) {
     case State::connecting:
       return attempts_.interest();
+    case State::refilling:
+      return refill_.interest(now);
     case State::streaming:
       interest.wake_at = more_at_hand_ && had_credit_ ? now : status_at_;
       interest.writable = flush_pending_;
@@ -285,6 +338,10 @@ Health WalSource::health() const {
   switch (state_) {
     case State::connecting:
       return attempts_.health();
+    case State::refilling:
+      return {HealthState::ok, "reading the rows above seq " +
+                                   std::to_string(refill_.refill().after_seq) + " again, " +
+                                   std::to_string(refill_.rows()) + " so far"};
     case State::streaming:
       return {HealthState::ok, ""};
     case State::closed:
@@ -302,6 +359,7 @@ void WalSource::close(core::Now now) {
     if (send_status(false, now) && PQputCopyEnd(connection, nullptr) > 0) await_end_of_stream();
     connection_.reset();
   }
+  refill_.end();
   shared_->lease.lost();
   state_ = State::closed;
 }

@@ -9,8 +9,13 @@
 // Start: the constructor touches nothing. poll() starts to connect; until the slot is acquired, the
 // epoch taken and the saved progress checked against the slot (detail/session.h) it brings nothing
 // and health() says what is awaited. What cannot heal comes back as a fatal Error from poll(): a
-// slot that is missing or ahead of saved progress, a publication that does not publish the table's
-// inserts, wal_level, another cluster or timeline, a newer epoch, an unknown message.
+// gap that the table cannot close, a publication that does not publish the table's inserts,
+// wal_level, another cluster, a timeline that lacks what was delivered, a newer epoch, an unknown
+// message.
+//
+// Where the slot does not bring what comes next (gone, invalidated, ahead of saved progress, or the
+// pipeline was polled until now), the rows of the table above `delivered_seq` come first, in the
+// snapshot that a new slot exports; then its stream (detail/gap.h, detail/refill.h).
 //
 // Loss of the connection heals: with full jitter, within about a second after the server is back.
 // Events that were handed out are not handed out again by this process.
@@ -27,6 +32,7 @@
 #include <vector>
 
 #include "connectors/postgres/detail/nap.h"
+#include "connectors/postgres/detail/refill_reader.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/session_attempts.h"
 #include "connectors/postgres/detail/shared_slot.h"
@@ -75,10 +81,12 @@ class WalSource final : public core::Source {
   void close(core::Now now);
 
  private:
-  enum class State : uint8_t { connecting, streaming, closed };
+  enum class State : uint8_t { connecting, refilling, streaming, closed };
   enum class Drained : uint8_t { socket_empty, credit_used, connection_lost };
 
   core::Result<void> connect(core::Now now);
+  void adopt(Session& session);
+  core::Result<void> refill(core::Batch& batch, core::Credit credit, core::Now now);
   void begin_streaming(Session session, core::Now now);
   Drained lose_connection(const std::string& why, core::Now now);
 
@@ -97,6 +105,7 @@ class WalSource final : public core::Source {
   PostgresOptions options_;
   std::shared_ptr<SharedSlot> shared_;
   WalReader reader_;
+  RefillReader refill_;
   Nap nap_{Nap::kLengthTcp};
 
   State state_ = State::connecting;

@@ -199,7 +199,8 @@ Result<ResultHandle> Connection::await_result(const Waiter& waiter, core::Durati
       ResultHandle result(PQgetResult(handle_.get()));
       if (result == nullptr) return last;
       last = std::move(result);
-      if (PQresultStatus(last.get()) == PGRES_COPY_BOTH) return last;
+      const ExecStatusType status = PQresultStatus(last.get());
+      if (status == PGRES_COPY_BOTH || status == PGRES_COPY_OUT) return last;
       continue;
     }
     const short events = pending == 0 ? POLLIN : POLLIN | POLLOUT;
@@ -235,6 +236,7 @@ Result<Rows> Connection::run(const std::string& sql, const Parameters& parameter
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
     case PGRES_COPY_BOTH:
+    case PGRES_COPY_OUT:
       return Rows(std::move(*result));
     default:
       return error_of(result->get(), op, subject);

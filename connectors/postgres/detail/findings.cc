@@ -275,16 +275,12 @@ std::vector<Finding> judge_slot(const ServerFacts& facts, const PostgresOptions&
                      " (plugin " + slot.plugin + ", database " + slot.database + ")",
                  "Name another slot in the source's `slot`");
   }
-  if (slot.wal_status == "lost") {
-    findings.add(Severity::error, "SLOT_LOST",
-                 name + " was invalidated" +
-                     (slot.lost_because.empty() ? "" : " (" + slot.lost_because + ")") +
-                     ": the WAL it needs is gone",
-                 "select pg_drop_replication_slot(" + quote_literal(options.slot) +
-                     "); -- the events are still in " + options.table.text() +
-                     " after the progress in outbox.progress");
-  } else {
+  if (slot.wal_status != "lost") {
     findings.add(judge_slot_wal(slot.wal_status, slot.safe_wal_bytes, options));
+  } else if (!facts.progress) {
+    findings.add(Severity::error, "SLOT_LOST",
+                 name + " was invalidated before the pipeline's first start",
+                 "select pg_drop_replication_slot(" + quote_literal(options.slot) + ");");
   }
   return findings.take();
 }
@@ -300,53 +296,6 @@ std::optional<Finding> judge_slot_wal(const std::string& wal_status,
                      ")",
                  "Let the relay catch up, or: alter system set max_slot_wal_keep_size = '50GB'; "
                  "select pg_reload_conf();"};
-}
-
-std::optional<Finding> judge_progress(const ProgressFacts& saved, const ServerIdentity& identity,
-                                      const std::optional<SlotFacts>& slot,
-                                      const PostgresOptions& options) {
-  if (!saved.end.valid()) return std::nullopt;  // nothing was ever settled
-  const std::string saved_at = core::to_string(saved.end);
-  const std::string name = "pipeline " + options.pipeline;
-  const std::string start_over =
-      "If that is intended: delete from outbox.progress where pipeline = " +
-      quote_literal(options.pipeline) + "; -- the pipeline then starts at the slot";
-  if (saved.system_id != identity.system_id) {
-    return Finding{Severity::error, "OTHER_SYSTEM",
-                   name + " was saved on the cluster with system identifier " + saved.system_id +
-                       ", this one is " + identity.system_id,
-                   "Let the URL name the right server. " + start_over};
-  }
-  if (saved.timeline != identity.timeline) {
-    return Finding{Severity::error, "OTHER_TIMELINE",
-                   name + " was saved at " + saved_at + " of timeline " +
-                       std::to_string(saved.timeline) + ", the server is on timeline " +
-                       std::to_string(identity.timeline) + " (a failover or a restore)",
-                   "Compare source and topic with `outbox verify`. " + start_over};
-  }
-  if (!slot) {
-    return Finding{Severity::error, "SLOT_MISSING",
-                   "slot " + options.slot + " is gone, " + name + " had settled everything up to " +
-                       saved_at + ": later events are in " + options.table.text() +
-                       " but not in any slot",
-                   "Find out who dropped it, then deliver what is missing. " + start_over};
-  }
-  if (slot->confirmed_flush > saved.end) {
-    return Finding{Severity::error, "SLOT_AHEAD",
-                   "slot " + options.slot + " starts at " + core::to_string(slot->confirmed_flush) +
-                       ", " + name + " had settled everything up to " + saved_at +
-                       ": events committed between the two would be skipped",
-                   "The slot was made anew or moved by hand; the events are still in " +
-                       options.table.text() + ". Deliver what is missing. " + start_over};
-  }
-  if (saved.end > identity.flushed) {
-    return Finding{Severity::error, "WAL_BEHIND_PROGRESS",
-                   name + " had settled everything up to " + saved_at +
-                       ", but the server's WAL ends at " + core::to_string(identity.flushed) +
-                       " (a restore to an earlier point)",
-                   "Compare source and topic with `outbox verify`. " + start_over};
-  }
-  return std::nullopt;
 }
 
 core::Error to_error(const Finding& finding, const std::string& op) {

@@ -19,17 +19,12 @@ std::vector<Finding> judge_server(const ServerFacts& facts, const PostgresOption
 std::vector<Finding> judge_publication(const ServerFacts& facts, const PostgresOptions& options,
                                        bool must_exist);
 
-/// The slot, and how it and the server agree with the saved progress.
+/// The slot by itself; gap.h has how it agrees with the saved progress.
 std::vector<Finding> judge_slot(const ServerFacts& facts, const PostgresOptions& options);
 
 /// How near the slot is to being lost for the WAL it keeps; also asked at every heartbeat.
 std::optional<Finding> judge_slot_wal(const std::string& wal_status,
                                       std::optional<int64_t> safe_wal_bytes,
-                                      const PostgresOptions& options);
-
-/// Whether the saved progress fits the server that answers now; before it is used to resume.
-std::optional<Finding> judge_progress(const ProgressFacts& saved, const ServerIdentity& identity,
-                                      const std::optional<SlotFacts>& slot,
                                       const PostgresOptions& options);
 
 /// The first error among the findings, as what poll() returns.

@@ -4,7 +4,7 @@
 //
 // The message moves an idle outbox's slot while a neighbour database fills the WAL: the walsender
 // passes it, sends a keepalive, and that boundary can be confirmed. Non-transactional, so that it
-// takes no transaction id; pgoutput does not send it to us.
+// takes no transaction id.
 
 #include <cstdint>
 #include <optional>
@@ -33,12 +33,14 @@ struct Heartbeat {
   PublicationMark publication;
 };
 
-/// The statement that is prepared once a session; its parameters are heartbeat_parameters().
-extern const char* const kHeartbeatQuery;
-
-/// Asks for the sequence of the table's seq column, which may not exist or not be readable.
-core::Result<Parameters> heartbeat_parameters(Connection& sql, const PostgresOptions& options,
-                                              const Waiter& waiter);
+/// For one session.
+struct HeartbeatPlan {
+  std::string statement;
+  std::optional<std::string> table;     // oid; nothing if there is none
+  std::optional<std::string> sequence;  // of its seq column; nothing if it has none to be read
+};
+core::Result<HeartbeatPlan> plan_heartbeat(Connection& sql, const PostgresOptions& options,
+                                           const Waiter& waiter);
 
 core::Result<Heartbeat> read_heartbeat(const Rows& rows);
 

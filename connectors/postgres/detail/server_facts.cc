@@ -1,5 +1,7 @@
 #include "connectors/postgres/detail/server_facts.h"
 
+#include "connectors/postgres/detail/gap.h"
+
 namespace outbox::postgres {
 namespace {
 
@@ -165,6 +167,12 @@ Result<std::optional<TableFacts>> read_table(Connection& sql, const PostgresOpti
     table.seq_by_default = sequence->truth("by_default");
     table.subscribed = sequence->truth("subscribed");
   }
+  if (table.may_select && table.partitioned && options.table.text() == "outbox.event") {
+    const auto kept = sql.run("select min(from_seq) as seq from outbox.partition", {}, "look at",
+                              "the partitions of " + options.table.text(), waiter);
+    if (!kept) return kept.error();
+    if (const auto seq = kept->text(0, "seq")) table.first_seq_kept = to_number<uint64_t>(*seq);
+  }
   const auto columns =
       sql.run(kColumnsQuery, {rows->value("oid")}, "look at the columns of", subject, waiter);
   if (!columns) return columns.error();
@@ -216,6 +224,15 @@ Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::string& s
     facts.safe_wal_bytes = to_number<int64_t>(*bytes);
   }
   return std::optional(std::move(facts));
+}
+
+Result<std::optional<core::Lsn>> read_fork(Connection& replication, uint32_t timeline,
+                                           const ServerIdentity& identity, const Waiter& waiter) {
+  if (timeline >= identity.timeline) return std::optional<core::Lsn>();
+  const auto rows = replication.run("TIMELINE_HISTORY " + std::to_string(identity.timeline), {},
+                                    "read", "the timeline's history", waiter);
+  if (!rows) return rows.error();
+  return end_of_timeline(rows->value("content"), timeline);
 }
 
 Result<ServerIdentity> read_identity(Connection& replication, const Waiter& waiter) {

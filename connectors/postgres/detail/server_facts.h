@@ -33,8 +33,9 @@ struct TableFacts {
   bool sequence_readable = false;
   int64_t sequence_cache = 1;
   bool sequence_ascends = true;
-  bool seq_by_default = false;  // the column's default takes the sequence's next value
-  bool subscribed = false;      // a subscription of this database fills the table
+  bool seq_by_default = false;             // the column's default takes the sequence's next value
+  std::optional<uint64_t> first_seq_kept;  // of outbox.event: where its oldest partition begins
+  bool subscribed = false;                 // a subscription of this database fills the table
   std::vector<TableColumn> columns;
 };
 
@@ -125,6 +126,12 @@ core::Result<ServerFacts> read_server_facts(Connection& sql, const PostgresOptio
                                             const Waiter& waiter);
 
 core::Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::string& slot,
+                                                 const Waiter& waiter);
+
+/// Where `timeline` ended in the history of the server's own, `identity.timeline`; nothing if it is
+/// no part of it.
+core::Result<std::optional<core::Lsn>> read_fork(Connection& replication, uint32_t timeline,
+                                                 const ServerIdentity& identity,
                                                  const Waiter& waiter);
 
 core::Result<ServerIdentity> read_identity(Connection& replication, const Waiter& waiter);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "connectors/postgres/detail/gap.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/takeover.h"
 
@@ -24,21 +25,48 @@ class Starting {
       : request_(request), options_(request.options), phase_(phase), waiter_(waiter) {}
 
   Result<Session> run() {
-    for (const auto step :
-         {&Starting::open_sql, &Starting::check_server, &Starting::make_publication,
-          &Starting::open_replication, &Starting::identify, &Starting::make_slot,
-          &Starting::acquire_slot, &Starting::take_epoch, &Starting::check_progress,
-          &Starting::save_start, &Starting::open_emit}) {
-      const Result<void> done = (this->*step)();
-      if (!done) return done.error();
-    }
-    PQsetnonblocking(replication_->handle(), 1);
-    session_.walsender_pid = PQbackendPID(replication_->handle());
-    session_.replication = replication_->release();
+    Result<void> done =
+        go({&Starting::open_sql, &Starting::check_server, &Starting::make_publication,
+            &Starting::open_replication, &Starting::identify});
+    if (done) done = gap_ ? go({&Starting::close_gap}) : go({&Starting::begin_stream});
+    if (!done) return done.error();
     return std::move(session_);
   }
 
  private:
+  using Step = Result<void> (Starting::*)();
+
+  Result<void> go(std::initializer_list<Step> steps) {
+    for (const Step step : steps) {
+      if (Result<void> done = (this->*step)(); !done) return done;
+    }
+    return {};
+  }
+
+  Result<void> begin_stream() {
+    Result<void> done =
+        go({&Starting::make_first_slot, &Starting::acquire_slot, &Starting::take_epoch,
+            &Starting::check_progress, &Starting::save_start, &Starting::open_emit});
+    if (!done) return done;
+    PQsetnonblocking(replication_->handle(), 1);
+    session_.walsender_pid = PQbackendPID(replication_->handle());
+    session_.replication = replication_->release();
+    return {};
+  }
+
+  Result<void> close_gap() {
+    phase_.set("acquiring the lock of pipeline " + options_.pipeline);
+    if (auto locked = take_lock(*sql_, options_.pipeline, waiter_); !locked) return locked;
+    if (auto taken = take_epoch(); !taken) return taken;
+    Result<Refill> refill = begin_refill(*sql_, *replication_, facts_, *saved_.delivered_seq,
+                                         options_, phase_, waiter_);
+    if (!refill) return refill.error();
+    session_.refill = std::move(*refill);
+    session_.saved = {core::StreamId{0}, {saved_.end.value, 0}, settled_position(saved_)};
+    session_.notices.push_back(std::move(*gap_));
+    return {};
+  }
+
   bool restarted() const { return request_.held.has_value(); }
   bool ever_saved() const { return facts_.progress && facts_.progress->end.valid(); }
 
@@ -64,10 +92,12 @@ class Starting {
     facts_ = std::move(*facts);
     std::vector<Finding> findings = judge_server(facts_, options_);
     // Once the pipeline has begun, a missing publication is a loss to look into, not to paper over.
+    gap_ = judge_gap(facts_, options_);
     for (auto& more :
          {judge_publication(facts_, options_, ever_saved()), judge_slot(facts_, options_)}) {
       findings.insert(findings.end(), more.begin(), more.end());
     }
+    if (gap_ && gap_->severity == Severity::error) findings.push_back(*gap_);
     if (restarted() && facts_.in_recovery) return standby_for_now();
     if (const auto error = first_error(findings, "start pipeline " + options_.pipeline)) {
       return *error;
@@ -114,49 +144,26 @@ class Starting {
     return {};
   }
 
-  Result<void> make_slot() {
+  Result<void> make_first_slot() {
     if (facts_.slot || ever_saved()) return {};
-    phase_.set("making slot " + options_.slot);
-    const auto made = replication_->run_ticking(
-        "CREATE_REPLICATION_SLOT " + quote_identifier(options_.slot) + " LOGICAL pgoutput", "make",
-        "slot " + options_.slot, waiter_, std::chrono::seconds(1),
-        [this] { tell_who_is_waited_for(); });
-    if (!made) return made.error();
-    const std::string at = made->value("consistent_point");
-    note("SLOT_MADE", "made slot " + options_.slot + ": the pipeline begins at " + at + ", " +
-                          older_rows(made->value("snapshot_name")));
+    const Result<MadeSlot> slot = make_slot(*sql_, *replication_, options_, phase_, waiter_);
+    if (!slot) return slot.error();
+    note("SLOT_MADE", "made slot " + options_.slot + ": the pipeline begins at " +
+                          core::to_string(slot->begins) + ", " + older_rows(*slot));
     return {};
   }
 
-  // A new slot waits until every transaction that was writing when it began has ended.
-  void tell_who_is_waited_for() {
-    const auto rows = sql_->run(
-        "(select 'pid ' || pid || coalesce(' (' || nullif(application_name, '') || ')', '') ||"
-        "        coalesce(', open since ' || date_trunc('second', xact_start), '') as who"
-        " from pg_stat_activity where backend_xid is not null order by xact_start limit 1)"
-        " union all (select 'prepared transaction ' || quote_literal(gid) || ' since ' ||"
-        "        date_trunc('second', prepared) from pg_prepared_xacts order by prepared limit 1)",
-        {}, "ask who", "writes", waiter_);
-    const bool known = rows && !rows->empty();
-    phase_.set("making slot " + options_.slot +
-               ": Postgres waits for the end of every open write transaction" +
-               (known ? "; the oldest: " + rows->value("who") : ""));
-  }
-
   // Rows of before the slot never come through it: say how many there are.
-  std::string older_rows(const std::string& snapshot) {
+  std::string older_rows(const MadeSlot& slot) {
     if (!facts_.table->may_select) return "older rows could not be counted";
     const std::string table =
         quote_identifier(options_.table.schema) + "." + quote_identifier(options_.table.name);
-    const auto begun =
-        sql_->run("begin isolation level repeatable read, read only", {}, "begin", "", waiter_);
-    const auto taken = sql_->run("set transaction snapshot " + quote_literal(snapshot), {}, "take",
-                                 "the slot's snapshot", waiter_);
+    const auto entered = enter_snapshot(*sql_, slot, waiter_);
     const auto rows = sql_->run("select count(*) as n from (select from " + table + " limit " +
                                     std::to_string(kOlderRowsCounted + 1) + ") r",
                                 {}, "count", "older rows", waiter_);
     const auto ended = sql_->run("rollback", {}, "end", "", waiter_);
-    if (!begun || !taken || !rows || !ended) return "older rows could not be counted";
+    if (!entered || !rows || !ended) return "older rows could not be counted";
     const std::string count = rows->value("n");
     if (count == std::to_string(kOlderRowsCounted + 1)) {
       return "more than " + std::to_string(kOlderRowsCounted) +
@@ -169,12 +176,18 @@ class Starting {
     Result<ServerIdentity> identity = read_identity(*replication_, waiter_);
     if (!identity) return identity.error();
     session_.identity = std::move(*identity);
+    if (!facts_.progress) return {};
+    const auto fork =
+        read_fork(*replication_, facts_.progress->timeline, session_.identity, waiter_);
+    if (!fork) return fork.error();
+    if (const auto finding = judge_identity(*facts_.progress, session_.identity, *fork, options_)) {
+      return to_error(*finding, "start pipeline " + options_.pipeline);
+    }
     return {};
   }
 
   Result<void> acquire_slot() {
     phase_.set("acquiring slot " + options_.slot);
-    if (ever_saved() && !facts_.slot) return slot_is_missing();
     const std::string publications = quote_identifier(options_.publication);
     const auto started = replication_->run(
         "START_REPLICATION SLOT " + quote_identifier(options_.slot) +
@@ -183,13 +196,6 @@ class Starting {
         {}, "start replication from", "slot " + options_.slot, waiter_);
     if (!started) return explain(started.error());
     return {};
-  }
-
-  Error slot_is_missing() const {
-    const auto finding =
-        judge_progress(*facts_.progress, session_.identity, std::nullopt, options_);
-    OUTBOX_ASSERT(finding.has_value());
-    return to_error(*finding, "start pipeline " + options_.pipeline);
   }
 
   Error explain(Error error) {
@@ -217,21 +223,29 @@ class Starting {
   Result<void> check_progress() {
     Result<std::optional<SlotFacts>> slot = read_slot(*sql_, options_.slot, waiter_);
     if (!slot) return slot.error();
-    if (const auto finding = judge_progress(saved_, session_.identity, *slot, options_)) {
-      return to_error(*finding, "start pipeline " + options_.pipeline);
+    // Between the first look and now: the next attempt judges anew.
+    facts_.slot = *slot;
+    facts_.progress = saved_;
+    if (const auto moved = judge_gap(facts_, options_)) {
+      Error error = to_error(*moved, "start pipeline " + options_.pipeline);
+      error.fault = core::Fault::retry;
+      return error;
     }
     start_ = *slot ? (*slot)->confirmed_flush : core::Lsn{};
     return {};
   }
 
-  // A first start saves where it begins, so that from now on a lost slot is noticed.
+  // A first start saves where it begins, so that from now on a lost slot is noticed; the first one
+  // after a failover, that what was saved holds for the new timeline.
   Result<void> save_start() {
-    if (!saved_.end.valid()) {
-      saved_.end = start_;
+    const bool first = !saved_.end.valid();
+    if (first || saved_.timeline != session_.identity.timeline) {
+      if (first) saved_.end = start_;
       const auto rows = sql_->run(
-          "select outbox.progress_save($1, $2, $3, $4, $5, $6, '0/0', 0) as saved",
+          "select outbox.progress_save($1, $2, $3, $4, $5, $6, $7, $8) as saved",
           {options_.pipeline, std::to_string(saved_.epoch), session_.identity.system_id,
-           std::to_string(session_.identity.timeline), options_.slot, core::to_string(start_)},
+           std::to_string(session_.identity.timeline), options_.slot, core::to_string(saved_.end),
+           core::to_string(saved_.commit), std::to_string(saved_.ordinal)},
           "save the start in", "outbox.progress", waiter_);
       if (!rows) return rows.error();
       if (!rows->truth("saved")) {
@@ -271,6 +285,7 @@ class Starting {
   std::optional<Connection> sql_;
   std::optional<Connection> replication_;
   ServerFacts facts_;
+  std::optional<Finding> gap_;  // that is to be closed
   ProgressFacts saved_;
   core::Lsn start_;
   Session session_;

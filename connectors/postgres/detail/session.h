@@ -7,6 +7,9 @@
 // before. A reconnect takes no epoch but checks that ours is still the newest: else another relay
 // was here meanwhile and this one must stop (invariant 8).
 //
+// Where the slot does not bring what progress says comes next, the session brings rows of the table
+// first (gap.h, refill.h).
+//
 // At a pipeline's first start (nothing was ever saved for it) the publication is made if it is
 // missing, then the slot, in this order always: a slot that is older than its publication cannot be
 // read.
@@ -19,6 +22,7 @@
 
 #include "connectors/postgres/detail/connection.h"
 #include "connectors/postgres/detail/findings.h"
+#include "connectors/postgres/detail/refill.h"
 #include "connectors/postgres/options.h"
 #include "relay/core/checkpoint.h"
 #include "relay/core/result.h"
@@ -37,7 +41,8 @@ class Phase {
 };
 
 struct Session {
-  ConnectionHandle replication;  // streaming, in non-blocking mode
+  ConnectionHandle replication;  // streaming, in non-blocking mode; null with a refill
+  std::optional<Refill> refill;  // then rows come first, and the stream with the next session
   ServerIdentity identity;
   int walsender_pid = 0;
   uint64_t epoch = 0;

@@ -1,0 +1,149 @@
+#include "connectors/postgres/detail/gap.h"
+
+#include <string>
+#include <utility>
+
+#include "connectors/postgres/detail/connection.h"
+#include "connectors/postgres/detail/findings.h"
+
+namespace outbox::postgres {
+namespace {
+
+// What is between progress and slot, as a code and half a sentence; nothing: no gap.
+std::optional<std::pair<std::string, std::string>> gap(const ServerFacts& facts,
+                                                       const PostgresOptions& options) {
+  const ProgressFacts& saved = *facts.progress;
+  const std::string slot = "slot " + options.slot;
+  const std::string settled = "pipeline " + options.pipeline + " had settled everything up to " +
+                              core::to_string(saved.end);
+  if (!saved.end.valid() && !saved.delivered_seq) return std::nullopt;
+  if (saved.slot.empty()) {
+    return std::pair("MODE_CHANGED", "pipeline " + options.pipeline + " was polled until now");
+  }
+  if (!facts.slot) return std::pair("SLOT_MISSING", slot + " is gone, and " + settled);
+  if (facts.slot->wal_status == "lost") {
+    const std::string& because = facts.slot->lost_because;
+    return std::pair("SLOT_LOST", slot + " was invalidated" +
+                                      (because.empty() ? "" : " (" + because + ")") +
+                                      ", the WAL it needs is gone, and " + settled);
+  }
+  if (facts.slot->confirmed_flush > saved.end) {
+    return std::pair(
+        "SLOT_AHEAD",
+        slot + " starts at " + core::to_string(facts.slot->confirmed_flush) + ", and " + settled);
+  }
+  return std::nullopt;
+}
+
+struct Obstacle {
+  std::string why;
+  std::string remedy;
+};
+
+std::optional<Obstacle> obstacle(const ServerFacts& facts, const PostgresOptions& options) {
+  const std::string table = options.table.text();
+  const std::string start_over =
+      "Deliver what is missing, then: delete from outbox.progress where pipeline = " +
+      quote_literal(options.pipeline) + "; -- the pipeline then begins at a new slot";
+  if (!facts.table || facts.table->sequence.empty()) {
+    return Obstacle{"the rows of " + table + " have no number by which to find what is missing",
+                    start_over};
+  }
+  if (!facts.table->may_select) {
+    return Obstacle{"role " + facts.user + " may not read " + table,
+                    "grant outbox_relay to " + quote_identifier(facts.user) +
+                        "; -- or: grant select on " + table_sql(options.table) + " to " +
+                        quote_identifier(facts.user) + ";"};
+  }
+  if (!facts.progress->delivered_seq) {
+    return Obstacle{"no sequence number was saved up to which all was delivered", start_over};
+  }
+  if (facts.emitted && !facts.progress->slot.empty()) {
+    return Obstacle{
+        "events without a row (outbox.emit) that were committed after " +
+            core::to_string(facts.progress->end) + " were nowhere else",
+        "Let their services publish them again, then: select setval('outbox.emitted', 1, false); "
+        "-- the next start reads the rows again, nothing of them is missing"};
+  }
+  const auto first = facts.table->first_seq_kept;
+  if (first && *first > *facts.progress->delivered_seq + 1) {
+    return Obstacle{"the partitions of " + table + " with seq " +
+                        std::to_string(*facts.progress->delivered_seq + 1) + " to " +
+                        std::to_string(*first - 1) + " were dropped",
+                    start_over};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Finding> judge_gap(const ServerFacts& facts, const PostgresOptions& options) {
+  if (!facts.progress) return std::nullopt;
+  const auto found = gap(facts, options);
+  if (!found) return std::nullopt;
+  if (const auto hindered = obstacle(facts, options)) {
+    return Finding{Severity::error, found->first,
+                   found->second +
+                       ". What was committed since cannot be read from the table: " + hindered->why,
+                   hindered->remedy};
+  }
+  return Finding{Severity::warning, found->first,
+                 found->second + ". A start makes the slot and reads the rows of " +
+                     options.table.text() + " above seq " +
+                     std::to_string(*facts.progress->delivered_seq) +
+                     " again: nothing is lost, some events come twice",
+                 ""};
+}
+
+std::optional<Finding> judge_identity(const ProgressFacts& saved, const ServerIdentity& identity,
+                                      std::optional<core::Lsn> fork,
+                                      const PostgresOptions& options) {
+  if (!saved.end.valid()) return std::nullopt;  // nothing was ever settled
+  const std::string name = "pipeline " + options.pipeline;
+  const core::Lsn delivered = std::max(saved.end, saved.commit);
+  const std::string start_over =
+      "If that is intended: delete from outbox.progress where pipeline = " +
+      quote_literal(options.pipeline) + "; -- the pipeline then starts at the slot";
+  if (saved.system_id != identity.system_id) {
+    return Finding{Severity::error, "OTHER_SYSTEM",
+                   name + " was saved on the cluster with system identifier " + saved.system_id +
+                       ", this one is " + identity.system_id,
+                   "Let the URL name the right server. " + start_over};
+  }
+  if (saved.timeline != identity.timeline) {
+    if (fork && delivered <= *fork) return std::nullopt;
+    return Finding{Severity::error, "OTHER_TIMELINE",
+                   name + " delivered events up to " + core::to_string(delivered) +
+                       " of timeline " + std::to_string(saved.timeline) +
+                       ", the server is on timeline " + std::to_string(identity.timeline) +
+                       (fork ? ", which left that one at " + core::to_string(*fork) +
+                                   ": what was delivered between the two never happened here"
+                             : ", whose history does not know that one") +
+                       " (a failover that lost commits, or a restore)",
+                   "`outbox verify` lists the records without a row. " + start_over};
+  }
+  if (saved.end > identity.flushed) {
+    return Finding{Severity::error, "WAL_BEHIND_PROGRESS",
+                   name + " had settled everything up to " + core::to_string(saved.end) +
+                       ", but the server's WAL ends at " + core::to_string(identity.flushed) +
+                       " (a restore to an earlier point)",
+                   "Compare source and topic with `outbox verify`. " + start_over};
+  }
+  return std::nullopt;
+}
+
+std::optional<core::Lsn> end_of_timeline(std::string_view history, uint32_t timeline) {
+  while (!history.empty()) {
+    const size_t line_end = std::min(history.find('\n'), history.size());
+    const std::string_view line = history.substr(0, line_end);
+    history.remove_prefix(std::min(line_end + 1, history.size()));
+    const size_t first = line.find('\t');
+    if (first == std::string_view::npos) continue;
+    if (to_number<uint32_t>(std::string(line.substr(0, first))) != timeline) continue;
+    const size_t second = line.find('\t', first + 1);
+    return core::parse_lsn(line.substr(first + 1, second - first - 1));
+  }
+  return std::nullopt;
+}
+
+}  // namespace outbox::postgres

@@ -1,0 +1,33 @@
+#pragma once
+// What no slot brings any more, and whether the table can bring it instead. Pure judgements, shared
+// by a start and by `outbox doctor`.
+//
+// A gap lies between saved progress and slot when the slot is gone, was invalidated, starts beyond
+// what was saved (made anew or moved by hand), or when the pipeline was polled until now. The rows
+// of it are in the table, above `delivered_seq`: refill.h reads them again. What was emitted
+// without a row is not, nor what was dropped from the table.
+
+#include <optional>
+#include <string_view>
+
+#include "connectors/postgres/detail/server_facts.h"
+#include "connectors/postgres/finding.h"
+
+namespace outbox::postgres {
+
+/// Nothing where the slot serves, and at a first start. A warning: the next start closes the gap by
+/// itself, with repeats. An error: it cannot, and why.
+std::optional<Finding> judge_gap(const ServerFacts& facts, const PostgresOptions& options);
+
+/// Whether saved progress means anything to the server that answers now: the same cluster, and a
+/// timeline on which everything that was delivered happened. `fork`: where the saved timeline ended
+/// in this server's history, if it is part of it.
+std::optional<Finding> judge_identity(const ProgressFacts& saved, const ServerIdentity& identity,
+                                      std::optional<core::Lsn> fork,
+                                      const PostgresOptions& options);
+
+/// Where `timeline` ended, out of what TIMELINE_HISTORY says of a later one: lines of
+/// "timeline <tab> LSN <tab> reason".
+std::optional<core::Lsn> end_of_timeline(std::string_view history, uint32_t timeline);
+
+}  // namespace outbox::postgres

@@ -1,0 +1,77 @@
+#include "connectors/postgres/detail/refill.h"
+
+#include "connectors/postgres/detail/findings.h"
+#include "connectors/postgres/detail/session.h"
+
+namespace outbox::postgres {
+namespace {
+
+using core::Result;
+
+void tell_who_is_waited_for(Connection& sql, const PostgresOptions& options, Phase& phase,
+                            const Waiter& waiter) {
+  const auto rows = sql.run(
+      "(select 'pid ' || pid || coalesce(' (' || nullif(application_name, '') || ')', '') ||"
+      "        coalesce(', open since ' || date_trunc('second', xact_start), '') as who"
+      " from pg_stat_activity where backend_xid is not null order by xact_start limit 1)"
+      " union all (select 'prepared transaction ' || quote_literal(gid) || ' since ' ||"
+      "        date_trunc('second', prepared) from pg_prepared_xacts order by prepared limit 1)",
+      {}, "ask who", "writes", waiter);
+  const bool known = rows && !rows->empty();
+  phase.set("making slot " + options.slot +
+            ": Postgres waits for the end of every open write transaction" +
+            (known ? "; the oldest: " + rows->value("who") : ""));
+}
+
+}  // namespace
+
+Result<MadeSlot> make_slot(Connection& sql, Connection& replication, const PostgresOptions& options,
+                           Phase& phase, const Waiter& waiter) {
+  phase.set("making slot " + options.slot);
+  const auto made = replication.run_ticking(
+      "CREATE_REPLICATION_SLOT " + quote_identifier(options.slot) + " LOGICAL pgoutput", "make",
+      "slot " + options.slot, waiter, std::chrono::seconds(1),
+      [&] { tell_who_is_waited_for(sql, options, phase, waiter); });
+  if (!made) return made.error();
+  return MadeSlot{made->lsn("consistent_point"), made->value("snapshot_name")};
+}
+
+Result<void> enter_snapshot(Connection& sql, const MadeSlot& slot, const Waiter& waiter) {
+  const auto begun =
+      sql.run("begin isolation level repeatable read, read only", {}, "begin", "", waiter);
+  if (!begun) return begun.error();
+  const auto taken = sql.run("set transaction snapshot " + quote_literal(slot.snapshot), {}, "take",
+                             "the slot's snapshot", waiter);
+  if (!taken) return taken.error();
+  return {};
+}
+
+Result<Refill> begin_refill(Connection& sql, Connection& replication, const ServerFacts& facts,
+                            uint64_t after_seq, const PostgresOptions& options, Phase& phase,
+                            const Waiter& waiter) {
+  const auto unbounded = sql.run(
+      "select set_config('statement_timeout', '0', false),"
+      " set_config('idle_in_transaction_session_timeout', '0', false)",
+      {}, "prepare", "the session", waiter);
+  if (!unbounded) return unbounded.error();
+  if (facts.slot) {
+    const auto dropped =
+        sql.run("select pg_drop_replication_slot(" + quote_literal(options.slot) + ")", {}, "drop",
+                "slot " + options.slot, waiter);
+    if (!dropped) return dropped.error();
+  }
+  const Result<MadeSlot> slot = make_slot(sql, replication, options, phase, waiter);
+  if (!slot) return slot.error();
+  phase.set("reading rows again");
+  if (const auto entered = enter_snapshot(sql, *slot, waiter); !entered) return entered.error();
+  Refill refill{nullptr, PQbackendPID(sql.handle()), slot->begins, after_seq,
+                CopyStatement(*facts.table, options)};
+  const auto copying = sql.run(refill.statement.rows_above(after_seq), {}, "read rows of",
+                               "table " + options.table.text(), waiter);
+  if (!copying) return copying.error();
+  PQsetnonblocking(sql.handle(), 1);
+  refill.connection = sql.release();
+  return refill;
+}
+
+}  // namespace outbox::postgres

@@ -1,0 +1,55 @@
+#pragma once
+// Refill: what a slot that is gone would have brought, read from the table instead.
+//
+// A new slot begins at an LSN and exports the snapshot of that moment: what is visible in it was
+// committed before, everything else comes through the slot. So the rows above `delivered_seq` in
+// that snapshot and then the slot's stream are all there is, without a hole between them; outside
+// of the snapshot (a plain SELECT before or after) there would be one, or rows would come twice.
+// Rows that were delivered since `delivered_seq` was proven come again.
+//
+// Progress moves only when the last row is settled: to the slot's begin. A relay that ends before
+// finds a slot ahead of its progress, and does all of it again.
+//
+// The slot is nobody's while the table is read, so the pipeline's lock is held meanwhile.
+
+#include <cstdint>
+
+#include "connectors/postgres/detail/connection.h"
+#include "connectors/postgres/detail/copy_statement.h"
+#include "connectors/postgres/detail/server_facts.h"
+#include "connectors/postgres/options.h"
+
+namespace outbox::postgres {
+
+class Phase;
+
+struct MadeSlot {
+  core::Lsn begins;
+  std::string snapshot;  // for as long as the replication connection does nothing else
+};
+
+/// Makes the source's slot. Postgres waits for the end of every open write transaction of the
+/// cluster; `phase` says for whom.
+core::Result<MadeSlot> make_slot(Connection& sql, Connection& replication,
+                                 const PostgresOptions& options, Phase& phase,
+                                 const Waiter& waiter);
+
+/// "begin", in the slot's snapshot.
+core::Result<void> enter_snapshot(Connection& sql, const MadeSlot& slot, const Waiter& waiter);
+
+struct Refill {
+  ConnectionHandle connection;  // the rows are coming; in non-blocking mode
+  int backend_pid = 0;
+  core::Lsn slot_begins;
+  uint64_t after_seq = 0;
+  CopyStatement statement;
+};
+
+/// Drops what is left of the old slot, makes the new one and asks for the rows above `after_seq`.
+/// The caller holds the pipeline's lock on `sql`, which is taken over.
+core::Result<Refill> begin_refill(Connection& sql, Connection& replication,
+                                  const ServerFacts& facts, uint64_t after_seq,
+                                  const PostgresOptions& options, Phase& phase,
+                                  const Waiter& waiter);
+
+}  // namespace outbox::postgres
