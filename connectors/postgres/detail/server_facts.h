@@ -33,9 +33,10 @@ struct TableFacts {
   bool sequence_readable = false;
   int64_t sequence_cache = 1;
   bool sequence_ascends = true;
-  bool seq_by_default = false;             // the column's default takes the sequence's next value
-  std::optional<uint64_t> first_seq_kept;  // of outbox.event: where its oldest partition begins
-  bool subscribed = false;                 // a subscription of this database fills the table
+  bool seq_by_default = false;  // the column's default takes the sequence's next value
+  std::optional<uint64_t> first_seq_kept =
+      std::nullopt;         // of outbox.event: where its oldest partition begins
+  bool subscribed = false;  // a subscription of this database fills the table
   std::vector<TableColumn> columns;
 };
 

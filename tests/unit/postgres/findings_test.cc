@@ -4,51 +4,10 @@
 
 #include <algorithm>
 
+#include "tests/unit/postgres/good_server.h"
+
 namespace outbox::postgres {
 namespace {
-
-PostgresOptions options() {
-  PostgresOptions options;
-  options.pipeline = "orders";
-  options.slot = "outbox_shop";
-  options.publication = "outbox_shop";
-  return options;
-}
-
-ServerFacts good_server() {
-  ServerFacts facts;
-  facts.version = 150018;
-  facts.database = "shop";
-  facts.user = "relay";
-  facts.may_replicate = true;
-  facts.may_create_publication = true;
-  facts.publication_owner = "outbox_owner";
-  facts.wal_level = "logical";
-  facts.synchronous_commit = "on";
-  facts.max_slot_wal_keep_mb = 50'000;
-  facts.slots = {5, 10};
-  facts.walsenders = {5, 10};
-  facts.progress_table = ProgressTable::usable;
-  facts.table = TableFacts{.oid = 16400,
-                           .partitioned = true,
-                           .may_select = true,
-                           .payload_size_checked = true,
-                           .sequence = "outbox.event_seq",
-                           .columns = {{"seq", "bigint", 20, false, true},
-                                       {"id", "uuid", 2950, false, true},
-                                       {"aggregate_type", "text", 25, false, true},
-                                       {"aggregate_id", "text", 25, false, false},
-                                       {"event_type", "text", 25, false, true},
-                                       {"payload", "jsonb", 3802, false, false}}};
-  facts.publication =
-      PublicationFacts{.oid = 5, .has_table = true, .inserts = true, .via_root = true};
-  facts.slot.emplace();
-  facts.slot->plugin = "pgoutput";
-  facts.slot->database = "shop";
-  facts.slot->wal_status = "reserved";
-  facts.slot->confirmed_flush = core::Lsn{1000};
-  return facts;
-}
 
 std::vector<Finding> judged(const ServerFacts& facts) {
   std::vector<Finding> all = judge_server(facts, options());
@@ -171,7 +130,7 @@ TEST(FindingsTest, AnUnpartitionedTableNeedsNoPublishingViaTheRoot) {
 
 TEST(FindingsTest, ASlotThatIsLostOrForeignOrNearlyLostIsSaid) {
   ServerFacts facts = good_server();
-  facts.slot->wal_status = "lost";
+  facts.slot->wal_status = "lost";  // gap.h has it once the pipeline has begun
   expect(facts, "SLOT_LOST", Severity::error, "pg_drop_replication_slot('outbox_shop')");
   facts = good_server();
   facts.slot->plugin = "wal2json";
@@ -185,66 +144,17 @@ TEST(FindingsTest, ASlotThatIsLostOrForeignOrNearlyLostIsSaid) {
   expect(facts, "NO_FREE_SLOT", Severity::error, "max_replication_slots = 20;");
 }
 
-class ProgressTest : public testing::Test {
- protected:
-  ProgressTest() {
-    saved_.system_id = "77";
-    saved_.timeline = 1;
-    saved_.end = core::Lsn{0x16B374D848};
-    slot_.emplace();
-    slot_->confirmed_flush = saved_.end;
-  }
-
-  std::string code() const {
-    const auto finding = judge_progress(saved_, identity_, slot_, options());
-    return finding ? finding->code : "";
-  }
-  std::string what() const { return judge_progress(saved_, identity_, slot_, options())->what; }
-
-  ProgressFacts saved_;
-  ServerIdentity identity_{"77", 1, core::Lsn{0x16C0000000}};
-  std::optional<SlotFacts> slot_;
-};
-
-TEST_F(ProgressTest, ASlotAtOrBehindSavedProgressIsFine) {
-  EXPECT_EQ(code(), "");
-  slot_->confirmed_flush = core::Lsn{0x1000000000};
-  EXPECT_EQ(code(), "");
-}
-
-TEST_F(ProgressTest, ASlotAheadOfSavedProgressStopsAndNamesBothLsns) {
-  slot_->confirmed_flush = core::Lsn{0x16B374D849};
-  EXPECT_EQ(code(), "SLOT_AHEAD");
-  EXPECT_NE(what().find("16/B374D848"), std::string::npos);
-  EXPECT_NE(what().find("16/B374D849"), std::string::npos);
-}
-
-TEST_F(ProgressTest, AMissingSlotStopsAndNamesWhereTheGapBegins) {
-  slot_.reset();
-  EXPECT_EQ(code(), "SLOT_MISSING");
-  EXPECT_NE(what().find("16/B374D848"), std::string::npos);
-}
-
-TEST_F(ProgressTest, AnotherClusterTimelineOrARestoreIsNoticed) {
-  identity_.system_id = "78";
-  EXPECT_EQ(code(), "OTHER_SYSTEM");
-  identity_ = {"77", 2, core::Lsn{0x16C0000000}};
-  EXPECT_EQ(code(), "OTHER_TIMELINE");
-  identity_ = {"77", 1, core::Lsn{0x16B374D847}};
-  EXPECT_EQ(code(), "WAL_BEHIND_PROGRESS");
-}
-
-TEST_F(ProgressTest, ProgressThatWasNeverSavedFitsEverySlot) {
-  saved_.end = core::Lsn{};
-  slot_->confirmed_flush = core::Lsn{0x16B374D848};
-  EXPECT_EQ(code(), "");
-  slot_.reset();
-  EXPECT_EQ(code(), "");
-}
-
 TEST(QuoteTest, IdentifiersAndLiteralsCannotEscape) {
   EXPECT_EQ(quote_identifier("a\"b"), "\"a\"\"b\"");
   EXPECT_EQ(quote_literal("it's"), "'it''s'");
+}
+
+TEST(FindingsTest, WhereEverybodyMayForgeAnEmittedEventItIsSaidWithTheRevoke) {
+  ServerFacts facts = good_server();
+  facts.emit = Emit::guarded;
+  EXPECT_TRUE(judged(facts).empty());
+  facts.emit = Emit::forgeable;
+  expect(facts, "EMIT_FORGEABLE", Severity::warning, "revoke execute on function");
 }
 
 }  // namespace

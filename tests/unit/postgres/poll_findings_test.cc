@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "connectors/postgres/detail/findings.h"
+#include "tests/unit/postgres/good_server.h"
 
 namespace outbox::postgres {
 namespace {
@@ -12,25 +13,11 @@ namespace {
 class PollFindingsTest : public testing::Test {
  protected:
   PollFindingsTest() {
-    options_.pipeline = "orders";
     options_.mode = Mode::poll;
-    facts_.version = 150018;
-    facts_.database = "shop";
-    facts_.user = "relay";
     facts_.wal_level = "replica";
-    facts_.progress_table = ProgressTable::usable;
-    facts_.table = TableFacts{.oid = 16400,
-                              .may_select = true,
-                              .payload_size_checked = true,
-                              .sequence = "outbox.event_seq",
-                              .sequence_readable = true,
-                              .seq_by_default = true,
-                              .columns = {{"seq", "bigint", 20, false, true},
-                                          {"id", "uuid", 2950, false, true},
-                                          {"aggregate_type", "text", 25, false, true},
-                                          {"aggregate_id", "text", 25, false, false},
-                                          {"event_type", "text", 25, false, true},
-                                          {"payload", "jsonb", 3802, false, false}}};
+    facts_.table->sequence_readable = true;
+    facts_.table->seq_by_default = true;
+    facts_.slot.reset();
   }
 
   void expect_error(const std::string& code, const std::string& remedy) {
@@ -41,8 +28,8 @@ class PollFindingsTest : public testing::Test {
     EXPECT_NE(findings[0].remedy.find(remedy), std::string::npos) << findings[0].remedy;
   }
 
-  PostgresOptions options_;
-  ServerFacts facts_;
+  PostgresOptions options_ = options();
+  ServerFacts facts_ = good_server();
 };
 
 TEST_F(PollFindingsTest, NeitherLogicalWalNorReplicationRightsNorWalsendersAreAskedFor) {
@@ -90,15 +77,15 @@ TEST_F(PollFindingsTest, AChangeFromTheWalIsRefusedAsLongAsNoNumberWasSaved) {
   EXPECT_TRUE(judge_server(facts_, options_).empty());
 }
 
-TEST_F(PollFindingsTest, AChangeToTheWalIsRefusedSinceANewSlotWouldLeaveRowsOut) {
-  options_.mode = Mode::wal;
-  facts_.wal_level = "logical";
-  facts_.may_replicate = true;
-  facts_.max_slot_wal_keep_mb = 1;
-  facts_.walsenders = {0, 10};
+TEST_F(PollFindingsTest, AChangeFromTheWalIsRefusedWhileEmittedEventsMayWaitInTheSlot) {
   facts_.progress.emplace();
+  facts_.progress->end = core::Lsn{1000};
   facts_.progress->delivered_seq = 7;
-  expect_error("MODE_CHANGED", "mode = \"poll\"");
+  facts_.progress->slot = options_.slot;
+  facts_.slot = good_server().slot;
+  EXPECT_TRUE(judge_server(facts_, options_).empty());
+  facts_.emitted = true;
+  expect_error("MODE_CHANGED", "setval('outbox.emitted'");
 }
 
 }  // namespace

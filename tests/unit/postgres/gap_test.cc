@@ -1,0 +1,165 @@
+#include "connectors/postgres/detail/gap.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/postgres/good_server.h"
+
+namespace outbox::postgres {
+namespace {
+
+using core::Lsn;
+
+constexpr Lsn kSaved{0x16B374D848};
+
+class GapTest : public testing::Test {
+ protected:
+  GapTest() {
+    facts_.progress.emplace();
+    facts_.progress->slot = "outbox_shop";
+    facts_.progress->end = kSaved;
+    facts_.progress->delivered_seq = 41;
+    facts_.slot->confirmed_flush = kSaved;
+  }
+
+  // The gap's code and severity; "" without one.
+  std::string gap() const {
+    const auto finding = judge_gap(facts_, options());
+    if (!finding) return "";
+    return finding->code + (finding->severity == Severity::error ? " error" : " closes");
+  }
+  std::string what() const { return judge_gap(facts_, options())->what; }
+
+  ServerFacts facts_ = good_server();
+};
+
+TEST_F(GapTest, ASlotAtOrBehindSavedProgressIsNone) {
+  EXPECT_EQ(gap(), "");
+  facts_.slot->confirmed_flush = Lsn{0x1000000000};
+  EXPECT_EQ(gap(), "");
+}
+
+TEST_F(GapTest, AFirstStartHasNone) {
+  facts_.progress->end = Lsn{};
+  facts_.progress->delivered_seq.reset();
+  facts_.slot.reset();
+  EXPECT_EQ(gap(), "");
+  facts_.progress.reset();
+  EXPECT_EQ(gap(), "");
+}
+
+TEST_F(GapTest, ASlotAheadOfSavedProgressIsOneAndNamesBothLsns) {
+  facts_.slot->confirmed_flush = Lsn{kSaved.value + 1};
+  EXPECT_EQ(gap(), "SLOT_AHEAD closes");
+  EXPECT_NE(what().find("16/B374D848"), std::string::npos);
+  EXPECT_NE(what().find("16/B374D849"), std::string::npos);
+}
+
+TEST_F(GapTest, AMissingSlotIsOneAndNamesWhereItBegins) {
+  facts_.slot.reset();
+  EXPECT_EQ(gap(), "SLOT_MISSING closes");
+  EXPECT_NE(what().find("16/B374D848"), std::string::npos);
+  EXPECT_NE(what().find("above seq 41"), std::string::npos);
+}
+
+TEST_F(GapTest, AnInvalidatedSlotIsOneAndSaysWhy) {
+  facts_.slot->wal_status = "lost";
+  facts_.slot->lost_because = "wal_removed";
+  EXPECT_EQ(gap(), "SLOT_LOST closes");
+  EXPECT_NE(what().find("wal_removed"), std::string::npos);
+}
+
+TEST_F(GapTest, APipelineThatWasPolledHasOneWhateverSlotIsThere) {
+  facts_.progress->slot = "";
+  EXPECT_EQ(gap(), "MODE_CHANGED closes");
+  facts_.slot.reset();
+  EXPECT_EQ(gap(), "MODE_CHANGED closes");
+}
+
+TEST_F(GapTest, WhatTheTableDoesNotHaveCannotBeClosedAndIsNamed) {
+  facts_.slot.reset();
+  facts_.table->may_select = false;
+  EXPECT_EQ(gap(), "SLOT_MISSING error");
+  facts_.table->may_select = true;
+  facts_.table->sequence = "";
+  EXPECT_NE(what().find("no number"), std::string::npos);
+  facts_.table->sequence = "outbox.event_seq";
+  facts_.progress->delivered_seq.reset();
+  EXPECT_NE(what().find("no sequence number was saved"), std::string::npos);
+  facts_.progress->delivered_seq = 41;
+  facts_.emitted = true;
+  EXPECT_NE(what().find("outbox.emit"), std::string::npos);
+  facts_.emitted = false;
+  EXPECT_EQ(gap(), "SLOT_MISSING closes");
+}
+
+TEST_F(GapTest, PartitionsThatWereDroppedAboveWhatWasDeliveredAreNamed) {
+  facts_.slot.reset();
+  facts_.table->first_seq_kept = 42;
+  EXPECT_EQ(gap(), "SLOT_MISSING closes");
+  facts_.table->first_seq_kept = 101;
+  EXPECT_EQ(gap(), "SLOT_MISSING error");
+  EXPECT_NE(what().find("seq 42 to 100"), std::string::npos);
+}
+
+class IdentityTest : public testing::Test {
+ protected:
+  IdentityTest() {
+    saved_.system_id = "77";
+    saved_.timeline = 1;
+    saved_.end = kSaved;
+  }
+
+  std::string code() const {
+    const auto finding = judge_identity(saved_, identity_, fork_, options());
+    return finding ? finding->code : "";
+  }
+
+  ProgressFacts saved_;
+  ServerIdentity identity_{"77", 1, Lsn{0x16C0000000}};
+  std::optional<Lsn> fork_;
+};
+
+TEST_F(IdentityTest, AnotherClusterARestoreAndAnUnknownTimelineStop) {
+  EXPECT_EQ(code(), "");
+  identity_.system_id = "78";
+  EXPECT_EQ(code(), "OTHER_SYSTEM");
+  identity_ = {"77", 2, Lsn{0x16C0000000}};
+  EXPECT_EQ(code(), "OTHER_TIMELINE");
+  identity_ = {"77", 1, Lsn{kSaved.value - 1}};
+  EXPECT_EQ(code(), "WAL_BEHIND_PROGRESS");
+}
+
+TEST_F(IdentityTest, AFailoverThatKeptAllThatWasDeliveredIsFollowed) {
+  identity_.timeline = 2;
+  fork_ = kSaved;
+  EXPECT_EQ(code(), "");
+  fork_ = Lsn{kSaved.value - 1};
+  EXPECT_EQ(code(), "OTHER_TIMELINE");
+}
+
+TEST_F(IdentityTest, WhatWasDeliveredOfATransactionBeyondTheForkCountsToo) {
+  identity_.timeline = 2;
+  fork_ = kSaved;
+  saved_.commit = Lsn{kSaved.value + 8};
+  saved_.ordinal = 1;
+  EXPECT_EQ(code(), "OTHER_TIMELINE");
+}
+
+TEST_F(IdentityTest, ProgressThatWasNeverSavedFitsEveryServer) {
+  saved_.end = Lsn{};
+  identity_ = {"78", 5, Lsn{1}};
+  EXPECT_EQ(code(), "");
+}
+
+TEST(TimelineTest, ItsEndIsReadFromTheHistoryOfALaterOne) {
+  const std::string history =
+      "1\t0/3000000\tno recovery target specified\n\n2\t1/A0\tbefore 2026-11-21\n";
+  EXPECT_EQ(end_of_timeline(history, 1), Lsn{0x3000000});
+  EXPECT_EQ(end_of_timeline(history, 2), (Lsn{(uint64_t{1} << 32) + 0xA0}));
+  EXPECT_EQ(end_of_timeline(history, 3), std::nullopt);
+  EXPECT_EQ(end_of_timeline("", 1), std::nullopt);
+  EXPECT_EQ(end_of_timeline("1\tno lsn", 1), std::nullopt);
+}
+
+}  // namespace
+}  // namespace outbox::postgres
