@@ -75,6 +75,7 @@ Result<void> WalSource::poll(core::Batch& batch, std::span<const core::Credit> c
 }
 
 Result<void> WalSource::connect(core::Now now) {
+  attempts_.handed_out(core::Lsn{reader_.handed().major}, reader_.last_event());
   Result<std::optional<Session>> session = attempts_.poll(now);
   if (!session) {
     state_ = State::closed;

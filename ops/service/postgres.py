@@ -80,7 +80,7 @@ class Postgres:
             before = self.daemon.log_size()
             port = self.address().split(":")[1]
             child = self.daemon.spawn(
-                [_program("postgres"), "-D", self._real_data(), "-p", port], **_as_its_user())
+                [program("postgres"), "-D", self._real_data(), "-p", port], **as_its_user())
             ready = wait_until(lambda: child.poll() is not None or self._answers(),
                                _START_PATIENCE_S)
             if child.poll() is not None:
@@ -106,14 +106,14 @@ class Postgres:
     def _create(self):
         self._make_reachable_place()
         password = secrets.token_hex(16)
-        owner = _as_its_user()
+        owner = as_its_user()
         with tempfile.NamedTemporaryFile("w", prefix="outbox-initdb-") as password_file:
             password_file.write(password)
             password_file.flush()
             if owner:
                 shutil.chown(password_file.name, owner["user"])
             made = subprocess.run(
-                [_program("initdb"), "-D", self._real_data(), "-U", "postgres",
+                [program("initdb"), "-D", self._real_data(), "-U", "postgres",
                  f"--pwfile={password_file.name}", "--auth=scram-sha-256", "--encoding=UTF8",
                  "--locale=C.UTF-8", "--no-sync"],
                 capture_output=True, text=True, cwd="/", **owner)
@@ -132,7 +132,7 @@ class Postgres:
         Postgres refuses to run as root, and its own user cannot enter a checkout below, say, /root.
         Then the data lies in /var/tmp and the folder holds a link to it; `remove` clears both.
         """
-        owner = _as_its_user()
+        owner = as_its_user()
         enter = ["test", "-x", f"{self._folder.path}/."]
         if not owner or subprocess.run(enter, cwd="/", **owner).returncode == 0:
             self._data.mkdir(mode=0o700)
@@ -142,7 +142,7 @@ class Postgres:
             shutil.chown(self._real_data(), owner["user"], owner["group"])
 
 
-def _as_its_user():
+def as_its_user():
     """How to start a program of Postgres: as we are, but for root as the system's `postgres`."""
     if os.geteuid() != 0:
         return {}
@@ -153,7 +153,7 @@ def _as_its_user():
     return {"user": entry.pw_name, "group": entry.pw_gid, "extra_groups": []}
 
 
-def _program(name):
+def program(name):
     """A program of the newest Postgres here; OUTBOX_POSTGRES_BIN names another folder."""
     chosen = os.environ.get("OUTBOX_POSTGRES_BIN")
     folders = [Path(chosen)] if chosen else sorted(

@@ -51,6 +51,12 @@ class Cluster:
         self._services.stop(only="postgres")
         self._services.start(only="postgres")
 
+    def kill(self):
+        self._services.kill("postgres")
+
+    def start(self):
+        self._services.start(only="postgres")
+
     def reload(self):
         os.kill(self._services.pid("postgres"), signal.SIGHUP)
 

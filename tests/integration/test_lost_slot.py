@@ -1,4 +1,4 @@
-"""A lost slot is not a lost event: the rows come from the table again, then the new slot streams."""
+"""A lost slot is not a lost event: the table has the rows, and then the new slot streams."""
 
 import time
 from contextlib import closing

@@ -20,6 +20,12 @@ std::optional<std::pair<std::string, std::string>> gap(const ServerFacts& facts,
   if (saved.slot.empty()) {
     return std::pair("MODE_CHANGED", "pipeline " + options.pipeline + " was polled until now");
   }
+  if (facts.read_beyond_fork) {
+    return std::pair("TIMELINE_CHANGED", "after a failover the server writes LSNs below " +
+                                             core::to_string(*facts.read_beyond_fork) +
+                                             " again, up to which timeline " +
+                                             std::to_string(saved.timeline) + " was read");
+  }
   if (!facts.slot) return std::pair("SLOT_MISSING", slot + " is gone, and " + settled);
   if (facts.slot->wal_status == "lost") {
     const std::string& because = facts.slot->lost_because;

@@ -46,6 +46,27 @@ Result<void> enter_snapshot(Connection& sql, const MadeSlot& slot, const Waiter&
   return {};
 }
 
+Result<void> pass_by_wal(Connection& sql, core::Lsn lsn, const Waiter& waiter) {
+  constexpr int kMessagesMax = 1024;  // of 1 MB
+  for (int message = 0; message < kMessagesMax; ++message) {
+    const auto rows = sql.run(
+        "select pg_current_wal_insert_lsn() > $1::pg_lsn as passed,"
+        " case when pg_current_wal_insert_lsn() <= $1::pg_lsn"
+        "      then pg_logical_emit_message(true, 'outbox.filler', repeat(' ', 1000000)) end",
+        {core::to_string(lsn)}, "write WAL up to", core::to_string(lsn), waiter);
+    if (!rows) return rows.error();
+    if (rows->truth("passed")) return {};
+  }
+  return core::Error{
+      core::Fault::fatal,
+      "TIMELINE_FAR_BACK",
+      "go on after a failover",
+      "",
+      "the new timeline begins more than 1 GB of WAL before what was read of the old "
+      "one",
+      "Start the relay again: it then begins at what was saved"};
+}
+
 Result<Refill> begin_refill(Connection& sql, Connection& replication, const ServerFacts& facts,
                             uint64_t after_seq, const PostgresOptions& options, Phase& phase,
                             const Waiter& waiter) {

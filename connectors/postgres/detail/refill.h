@@ -37,6 +37,10 @@ core::Result<MadeSlot> make_slot(Connection& sql, Connection& replication,
 /// "begin", in the slot's snapshot.
 core::Result<void> enter_snapshot(Connection& sql, const MadeSlot& slot, const Waiter& waiter);
 
+/// Writes WAL until its end lies beyond `lsn`, so that a slot made afterwards begins beyond it:
+/// positions of one process never go back.
+core::Result<void> pass_by_wal(Connection& sql, core::Lsn lsn, const Waiter& waiter);
+
 struct Refill {
   ConnectionHandle connection;  // the rows are coming; in non-blocking mode
   int backend_pid = 0;

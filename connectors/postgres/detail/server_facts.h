@@ -108,6 +108,8 @@ struct ServerFacts {
   bool has_outbox_schema = false;  // outbox.create_publication exists
   ProgressTable progress_table = ProgressTable::missing;
   Emit emit = Emit::missing;
+  /// After a failover: this process read on to here, beyond the end of the timeline that it was on.
+  std::optional<core::Lsn> read_beyond_fork;
   bool emitted = false;  // it was called, if only once
 
   std::optional<TableFacts> table;

@@ -57,6 +57,8 @@ struct SessionRequest {
   struct Held {
     ServerIdentity identity;
     uint64_t epoch = 0;
+    core::Lsn handed;      // events and boundaries up to here were handed out
+    core::Lsn last_event;  // commit LSN of the last event among them
   };
   std::optional<Held> held;
 

@@ -47,11 +47,8 @@ class SessionAttempts {
     }
     SessionT session = std::move(**done);
     request_.suspect = 0;
-    if (request_.held) {
-      ++reconnects_;
-    } else {
-      request_.held = SessionRequest::Held{session.identity, session.epoch};
-    }
+    if (request_.held) ++reconnects_;
+    request_.held = SessionRequest::Held{session.identity, session.epoch, {}, {}};
     reason_.clear();
     return std::optional<SessionT>(std::move(session));
   }
@@ -68,6 +65,13 @@ class SessionAttempts {
   void lost(std::string why, core::Duration lived, core::Now now) {
     reason_ = std::move(why);
     retry_at_ = now.instant + reconnect_delay_.after_loss(lived);
+  }
+
+  /// What was handed out so far, for the next session to compare with the server's history.
+  void handed_out(core::Lsn up_to, core::Lsn last_event) {
+    if (!request_.held) return;
+    request_.held->handed = up_to;
+    request_.held->last_event = last_event;
   }
 
   /// The next session is to look this relation up (SessionRequest).

@@ -196,6 +196,7 @@ void WalReader::hand_out(CopyBuffer& message, core::Batch& batch) {
   builder_.build(row_, message, item);
   item.event.commit_time = begin_.commit_time;
   item.event.position = handed_ = Position{begin_.final_lsn.value, ordinal_};
+  last_event_ = begin_.final_lsn;
   ++counters_.events;
   if (ordinal_ > kLargeTransactionEvents) {
     core::hit_failpoint(core::Failpoint::inside_large_transaction);

@@ -70,6 +70,9 @@ class WalReader {
   /// The last position handed out, or resumed after.
   core::Position handed() const { return handed_; }
 
+  /// The commit LSN of the last event handed out; zero before the first.
+  core::Lsn last_event() const { return last_event_; }
+
   /// How far the server's WAL was read; the `written` position of a status message.
   core::Lsn received() const { return received_; }
 
@@ -120,6 +123,7 @@ class WalReader {
 
   // The process's.
   core::Position handed_;
+  core::Lsn last_event_;
   core::Lsn received_;
   uint32_t suspect_ = 0;
   std::unordered_set<uint32_t> strangers_;
