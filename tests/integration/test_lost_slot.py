@@ -1,5 +1,7 @@
 """A lost slot is not a lost event: the table has the rows, and then the new slot streams."""
 
+import re
+import signal
 import time
 from contextlib import closing
 
@@ -155,7 +157,7 @@ def invalidate(database, slot):
     wait_until(lost, "the slot is invalidated", 60)
 
 
-def test_from_polling_to_the_wal_under_load_nothing_is_lost(
+def test_from_polling_to_the_wal_and_back_under_load_nothing_is_lost(
         tmp_path, database, topic, shop, arriving):
     name = slot_name()
     with SteadyLoad(shop) as load:
@@ -164,14 +166,27 @@ def test_from_polling_to_the_wal_under_load_nothing_is_lost(
         with relay_of(tmp_path, database, topic, slot=name) as relay:
             wait_until(lambda: "REFILLED" in relay.log_tail(), "it goes over to the WAL")
             assert "was polled until now" in relay.log_tail()
+            wait_until(lambda: is_streaming(relay, database), "the WAL is read", 20)
             time.sleep(1)
-        with relay_of(tmp_path, database, topic, slot=name, mode="poll") as relay:
+            switch(relay, "poll")
             wait_until(lambda: "SLOT_DROPPED" in relay.log_tail(), "it polls again")
             time.sleep(1)
+            switch(relay, "wal")
+            wait_until(lambda: relay.log_file.read_text().count("REFILLED") == 2, "WAL again")
+            time.sleep(1)
+            switch(relay, "poll")
+            wait_until(lambda: relay.log_file.read_text().count("SLOT_DROPPED") == 2, "polls again")
             load.stop()
             load.verify(arriving)
     assert not database.value("select count(*) from pg_replication_slots where slot_name = %s",
                               [name])
+
+
+def switch(relay, mode):
+    """By config and SIGHUP."""
+    text = relay.config_file.read_text()
+    relay.config_file.write_text(re.sub('mode = "[a-z]+"', f'mode = "{mode}"', text))
+    relay.process.send_signal(signal.SIGHUP)
 
 
 def test_a_crash_in_the_middle_of_a_refill_begins_it_again_and_loses_nothing(

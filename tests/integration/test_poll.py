@@ -1,8 +1,7 @@
 """mode = "poll": events leave the table itself, in the order of their numbers, without a slot."""
 
-import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -10,6 +9,7 @@ from logins import login
 from one_place import arriving, database, relay_of, shop, slot_name, topic
 from outbox import outbox
 from server_side import drop_slots
+from steady_load import SteadyLoad
 from support.waiting import wait_until
 
 
@@ -62,52 +62,26 @@ def test_doctor_names_a_sequence_that_keeps_numbers_back(tmp_path, database, top
         database.execute("alter sequence outbox.event_seq cache 1")
 
 
-def test_a_change_to_the_wal_is_refused_since_a_new_slot_would_leave_rows_out(
-        tmp_path, database, topic, shop, arriving):
-    name = slot_name()
-    with relay_of(tmp_path, database, topic, slot=name, mode="poll"):
-        arriving.await_ids([shop.publish()])
-    changed = relay_of(tmp_path, database, topic, slot=name)
-    changed.start()
-    assert changed.wait() == 1
-    assert "was polled until now" in changed.log_tail()
-    assert database.value("select count(*) from pg_replication_slots where slot_name = %s",
-                          [name]) == 0
-
-
 def test_from_the_wal_to_polling_under_load_nothing_is_lost_and_the_slot_is_gone(
         tmp_path, database, topic, shop, arriving):
     name = slot_name()
-    ids = []
-    stop = threading.Event()
-
-    def publish():
-        while not stop.is_set():
-            ids.append(shop.publish(key=str(len(ids) % 20)))
-            time.sleep(0.002)
-
-    writer = threading.Thread(target=publish)
-    with relay_of(tmp_path, database, topic, slot=name) as relay:
-        writer.start()
-        wait_until(lambda: delivered_seq(database, relay), "a sequence number is proven", 20)
-        before = last_value(database)
-    proven = delivered_seq(database, relay)
-    assert 0 < proven <= last_value(database)
-    try:
-        with relay_of(tmp_path, database, topic, slot=name, mode="poll") as relay:
-            wait_until(lambda: "SLOT_DROPPED" in relay.log_tail(), "the slot is dropped")
-            time.sleep(1)
-            stop.set()
-            writer.join()
-            arriving.await_ids(ids)
-    finally:
-        stop.set()
-        drop_slots(database, name)
-    assert len(ids) > 100
-    repeated = [one for one in ids if len(arriving.arrivals(one)) > 1]
+    with ExitStack() as exits:
+        with relay_of(tmp_path, database, topic, slot=name) as relay:
+            load = exits.enter_context(SteadyLoad(shop))
+            wait_until(lambda: len(load.ids) > 100 and delivered_seq(database, relay),
+                       "a sequence number is proven", 20)
+        proven = delivered_seq(database, relay)
+        assert 0 < proven <= last_value(database)
+        try:
+            with relay_of(tmp_path, database, topic, slot=name, mode="poll") as relay:
+                wait_until(lambda: "SLOT_DROPPED" in relay.log_tail(), "the slot is dropped")
+                time.sleep(1)
+                load.stop()
+                repeated = load.verify(arriving)
+        finally:
+            drop_slots(database, name)
     seqs = dict(database.execute("select id::text, seq from outbox.event"))
     assert all(seqs[one] > proven for one in repeated)
-    assert before > 0
 
 
 def test_an_open_writer_holds_back_only_what_it_must_and_its_late_commit_is_not_skipped(
