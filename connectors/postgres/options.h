@@ -9,8 +9,9 @@
 
 namespace outbox::postgres {
 
-/// What the table's columns are called; the defaults are outbox.event's. `seq`, `headers` and one
-/// of the two payloads may be missing in the table, the others may not. An empty name means: none.
+/// What the table's columns are called; the defaults are outbox.event's. An empty name means: none;
+/// every one but `id` may be none, and one of the two payloads. A column that has its default name
+/// here and is `seq`, `headers` or a payload may also be missing in the table.
 struct ColumnNames {
   std::string seq = "seq";
   std::string id = "id";

@@ -17,6 +17,19 @@ constexpr auto kAskTimeout = std::chrono::seconds(5);
 
 // ---- Postgres
 
+postgres::ColumnNames columns_of(const ColumnNames& names) {
+  postgres::ColumnNames columns;
+  columns.seq = names.seq;
+  columns.id = names.id;
+  columns.aggregate_type = names.aggregate_type;
+  columns.aggregate_id = names.aggregate_id;
+  columns.event_type = names.event_type;
+  columns.payload = names.payload;
+  columns.payload_bytes = names.payload_bytes;
+  columns.headers = names.headers;
+  return columns;
+}
+
 postgres::PostgresOptions postgres_options(const SourceConfig& source,
                                            const std::string& pipeline) {
   postgres::PostgresOptions options;
@@ -26,6 +39,7 @@ postgres::PostgresOptions postgres_options(const SourceConfig& source,
   options.slot = source.slot;
   options.publication = source.publication;
   options.table = postgres::TableName{source.table_schema, source.table_name};
+  options.columns = columns_of(source.columns);
   options.heartbeat_interval = source.heartbeat;
   options.poll_interval_most = source.poll_interval;
   options.jitter_seed = std::hash<std::string>()(pipeline);

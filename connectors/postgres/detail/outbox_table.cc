@@ -87,6 +87,12 @@ const std::string& column_name(const ColumnNames& names, Role role) {
   return names.headers;
 }
 
+const char* role_name(Role role) {
+  constexpr const char* kNames[kRoles] = {"seq",        "id",      "aggregate_type", "aggregate_id",
+                                          "event_type", "payload", "payload_bytes",  "headers"};
+  return kNames[static_cast<size_t>(role)];
+}
+
 std::optional<OutboxTable::Encoding> OutboxTable::encoding_for(Role role, uint32_t type) {
   const bool number = type == kInt8 || type == kInt4 || type == kInt2;
   switch (role) {
@@ -141,19 +147,41 @@ Result<void> OutboxTable::map(const Relation& relation) {
       columns_[r] = {static_cast<int>(i), *encoding};
     }
   }
-  for (const Role role :
-       {Role::id, Role::aggregate_type, Role::aggregate_id, Role::event_type, Role::payload}) {
-    if (column(role).index >= 0) continue;
-    if (role == Role::payload && column(Role::payload_bytes).index >= 0) continue;
+  for (size_t r = 0; r < kRoles; ++r) {
+    const Role role = static_cast<Role>(r);
+    if (column(role).index >= 0 || may_lack(role)) continue;
     return Error{core::Fault::fatal,
                  "COLUMN_MISSING",
                  "read table",
                  name_,
-                 "there is no column \"" + column_name(names_, role) + "\"",
+                 "there is no column \"" + column_name(names_, role) + "\" for " + role_name(role),
                  "Add it, or name another in [source.<name>.columns], and start again: nothing is "
                  "lost, the slot keeps the events"};
   }
   return {};
+}
+
+// A name that somebody wrote into the config must be there; of the default ones some need not.
+bool OutboxTable::may_lack(Role role) const {
+  static const ColumnNames kDefaults;
+  const std::string& name = column_name(names_, role);
+  const bool has_payload =
+      column(Role::payload).index >= 0 || column(Role::payload_bytes).index >= 0;
+  switch (role) {
+    case Role::id:
+      return false;
+    case Role::aggregate_type:
+    case Role::aggregate_id:
+    case Role::event_type:
+      return name.empty();
+    case Role::payload:
+    case Role::payload_bytes:
+      return has_payload && (name.empty() || name == column_name(kDefaults, role));
+    case Role::seq:
+    case Role::headers:
+      break;
+  }
+  return name.empty() || name == column_name(kDefaults, role);
 }
 
 OutboxTable::Taken OutboxTable::binary(Encoding encoding, std::string_view bytes,

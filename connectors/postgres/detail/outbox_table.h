@@ -33,6 +33,9 @@ inline constexpr size_t kRoles = 8;
 
 const std::string& column_name(const ColumnNames& names, Role role);
 
+/// What the role is called in the config.
+const char* role_name(Role role);
+
 /// What one row says, before it is an event. Views point into the row's message or, where a value
 /// had to be rewritten (a number as text), into `scratch`. Reused, so that a row allocates nothing.
 struct OutboxRow {
@@ -78,6 +81,7 @@ class OutboxTable {
   static Taken text(Encoding encoding, std::string_view bytes, std::string& scratch);
 
   core::Result<void> map(const Relation& relation);
+  bool may_lack(Role role) const;
   Taken take(Role role, std::span<const Value> values, OutboxRow& row) const;
   bool read_id(std::span<const Value> values, OutboxRow& row) const;
   bool read_seq(std::span<const Value> values, OutboxRow& row) const;

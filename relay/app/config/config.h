@@ -34,6 +34,19 @@ struct AdminConfig {
 /// How events leave Postgres.
 enum class SourceMode : uint8_t { wal, poll };
 
+/// What the outbox table's columns are called. Empty: the table has none.
+struct ColumnNames {
+  std::string seq = "seq";
+  std::string id = "id";
+  std::string aggregate_type = "aggregate_type";
+  std::string aggregate_id = "aggregate_id";
+  std::string event_type = "event_type";
+  std::string payload = "payload";
+  std::string payload_bytes = "payload_bytes";
+  std::string headers = "headers";
+  bool operator==(const ColumnNames&) const = default;
+};
+
 /// A Postgres database with an outbox.
 struct SourceConfig {
   std::string name;
@@ -43,6 +56,7 @@ struct SourceConfig {
   std::string publication;  // default: as the slot
   std::string table_schema = "outbox";
   std::string table_name = "event";
+  ColumnNames columns;
 
   /// How often a heartbeat goes into the WAL, so that lag is true when nobody writes. 0: never.
   std::chrono::milliseconds heartbeat{1000};
