@@ -4,10 +4,20 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "relay/core/clock.h"
 
 namespace outbox::postgres {
+
+/// A further column that a record's format needs (core::Extra).
+struct ExtraColumn {
+  enum class Use : uint8_t { any, time };  // time: its type must be timestamp or timestamptz
+  enum class Absence : uint8_t { refused, passed_over };
+  std::string name;
+  Use use = Use::any;
+  Absence absence = Absence::refused;
+};
 
 /// What the table's columns are called; the defaults are outbox.event's. An empty name means: none;
 /// every one but `id` may be none, and one of the two payloads. A column that has its default name
@@ -21,6 +31,7 @@ struct ColumnNames {
   std::string payload = "payload";
   std::string payload_bytes = "payload_bytes";
   std::string headers = "headers";
+  std::vector<ExtraColumn> extras;
 };
 
 struct TableName {

@@ -16,6 +16,7 @@ constexpr uint32_t kInt8 = 20;
 constexpr uint32_t kInt2 = 21;
 constexpr uint32_t kInt4 = 23;
 constexpr uint32_t kUuid = 2950;
+constexpr uint32_t kJson = 114;
 constexpr uint32_t kJsonb = 3802;
 constexpr uint32_t kTextTypes[] = {18,  19,   25,
                                    114, 1042, 1043};  // char name text json bpchar varchar
@@ -55,6 +56,11 @@ bool unhex(std::string_view text, std::string& out) {
     out.push_back(static_cast<char>(high * 16 + low));
   }
   return true;
+}
+
+core::PayloadKind payload_kind(uint32_t type) {
+  if (type == kJsonb || type == kJson) return core::PayloadKind::json;
+  return type == kBytea ? core::PayloadKind::bytes : core::PayloadKind::text;
 }
 
 core::Uuid uuid_of(std::string_view bytes) {
@@ -144,7 +150,7 @@ Result<void> OutboxTable::map(const Relation& relation) {
                          std::to_string(relation.columns[i].type) + ") that cannot be used for it",
                      "Map another column in [source.<name>.columns], or change its type"};
       }
-      columns_[r] = {static_cast<int>(i), *encoding};
+      columns_[r] = {static_cast<int>(i), *encoding, payload_kind(relation.columns[i].type)};
     }
   }
   for (size_t r = 0; r < kRoles; ++r) {
@@ -157,6 +163,19 @@ Result<void> OutboxTable::map(const Relation& relation) {
                  "there is no column \"" + column_name(names_, role) + "\" for " + role_name(role),
                  "Add it, or name another in [source.<name>.columns], and start again: nothing is "
                  "lost, the slot keeps the events"};
+  }
+  return map_extras(relation);
+}
+
+Result<void> OutboxTable::map_extras(const Relation& relation) {
+  for (const ExtraColumn& wanted : names_.extras) {
+    Result<ExtraReader> reader = ExtraReader::from(relation, wanted);
+    if (!reader) {
+      Error error = reader.error();
+      error.subject = name_;
+      return error;
+    }
+    extras_.push_back(*reader);
   }
   return {};
 }
@@ -301,6 +320,24 @@ Result<void> OutboxTable::read(std::span<const Value> values, OutboxRow& row) co
   row.event_type = event_type.bytes.value_or(std::string_view{});
   row.headers = headers.bytes.value_or(std::string_view{});
   row.payload = payload_bytes.bytes ? payload_bytes.bytes : payload.bytes;
+  row.payload_kind = column(payload_bytes.bytes ? Role::payload_bytes : Role::payload).kind;
+  if (!extras_.empty()) [[unlikely]]
+    return read_extras(values, row);
+  return {};
+}
+
+Result<void> OutboxTable::read_extras(std::span<const Value> values, OutboxRow& row) const {
+  row.extras.resize(extras_.size());
+  row.extra_scratch.resize(extras_.size());
+  for (size_t i = 0; i < extras_.size(); ++i) {
+    if (extras_[i].read(values, row.extra_scratch[i], row.extras[i])) continue;
+    return Error{core::Fault::fatal,
+                 "ROW_MALFORMED",
+                 "read a row of",
+                 name_,
+                 "column \"" + names_.extras[i].name + "\" holds what its type does not say",
+                 ""};
+  }
   return {};
 }
 

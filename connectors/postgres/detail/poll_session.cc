@@ -1,5 +1,7 @@
 #include "connectors/postgres/detail/poll_session.h"
 
+#include <algorithm>
+
 #include "connectors/postgres/detail/look.h"
 #include "connectors/postgres/detail/outbox_table.h"
 #include "connectors/postgres/detail/server_facts.h"
@@ -191,7 +193,9 @@ class Starting {
     for (size_t role = 0; role < kRoles; ++role) {
       if (column_name(options_.columns, static_cast<Role>(role)) == name) return true;
     }
-    return false;
+    const auto& extras = options_.columns.extras;
+    return std::any_of(extras.begin(), extras.end(),
+                       [&](const ExtraColumn& extra) { return extra.name == name; });
   }
 
   const SessionRequest& request_;

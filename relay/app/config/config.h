@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/app/config/record_format.h"
 #include "relay/app/secret.h"
 #include "relay/core/limits.h"
 #include "relay/flow/router.h"
@@ -77,7 +78,8 @@ struct PipelineConfig {
   std::string name;
   std::string source;
   std::string sink;
-  std::vector<flow::Route> routes;  // never empty: without any in the file, the default route
+  std::vector<flow::Route> routes;    // never empty: without any in the file, the default route
+  std::vector<RecordFormat> formats;  // one a route
 
   size_t window_events = core::kWindowCells;  // a power of two: what the file says is rounded up
   size_t window_bytes = core::kWindowBytes;
