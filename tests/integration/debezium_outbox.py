@@ -9,7 +9,7 @@ from support.relay import Relay
 from support.topic import create_topic, delete_topic, unique_name
 
 import config_text
-from postbox import Postbox
+from postbox import Postbox, Postboxes
 
 TABLE = "outboxevent"
 COLUMNS = ('columns = { aggregate_type = "aggregatetype", aggregate_id = "aggregateid",'
@@ -43,13 +43,13 @@ class DebeziumOutbox:
         delete_topic(self.topic)
         self.database.execute(f"drop table {TABLE}")
 
-    def relay(self, folder, route="", url=None, source_more="", **config):
-        """Its route sends every event to outbox.event.<aggregatetype>; `route` adds keys to it."""
+    def relay(self, folder, route="", url=None, source_more="",
+              topic='topic = "outbox.event.${aggregate_type}"', **config):
+        """Its route sends every event to `topic`; `route` adds keys to it."""
         port = free_port()
         name = unique_name("dbz").replace(".", "_")
         text = config_text.whole(
-            port, name, ['\n[[pipeline.route]]\ntopic = "outbox.event.${aggregate_type}"\n'
-                         f"{route}\n"], name=name,
+            port, name, [f"\n[[pipeline.route]]\n{topic}\n{route}\n"], name=name,
             source_more=f'table = "public.{TABLE}"\n{COLUMNS}\n{source_more}', **config)
         return Relay(folder, url or self.database.url, slot=name, pipeline=name, config=text,
                      admin_port=port)
@@ -67,6 +67,10 @@ class DebeziumOutbox:
                 if then_delete:
                     cursor.execute(f"delete from {TABLE} where id = %s", [event_id])
         return event_id
+
+    def dead_letter(self, event_id):
+        with Postboxes() as boxes:
+            return boxes[f"{self.topic}.dead-letter"].await_ids([event_id])[0]
 
     def arrival(self, event_id):
         return self._postbox.await_ids([event_id])[0]

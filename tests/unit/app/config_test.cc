@@ -235,8 +235,6 @@ INSTANTIATE_TEST_SUITE_P(
               "on_failure = \"hold\" comes with a later release."},
         Fault{"Park", kMinimal + kRoute + "topic = \"a\"\non_failure = \"park\"\n",
               "on_failure = \"park\" comes with a later release."},
-        Fault{"CloudEvents", kMinimal + kRoute + "topic = \"a\"\nformat = \"cloudevents\"\n",
-              "format = \"cloudevents\" comes with a later release."},
         Fault{"Reconcile", kMinimal + "[reconcile]\n", "\"reconcile\" in the config comes with"}),
     [](const auto& fault) { return fault.param.name; });
 
