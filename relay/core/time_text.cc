@@ -5,7 +5,7 @@
 
 namespace outbox::core {
 
-std::string to_rfc3339(WallTime time) {
+std::string to_rfc3339(WallTime time, Fraction fraction) {
   using namespace std::chrono;
   const sys_time<microseconds> at{microseconds(time.us)};
   const auto day = floor<days>(at);
@@ -17,10 +17,12 @@ std::string to_rfc3339(WallTime time) {
                 static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
                 static_cast<int>(clock.seconds().count()));
   std::string result = text;
-  if (const auto fraction = clock.subseconds().count(); fraction != 0) {
-    std::snprintf(text, sizeof text, ".%06d", static_cast<int>(fraction));
+  const auto subseconds = static_cast<int>(clock.subseconds().count());
+  const bool shortest = fraction == Fraction::shortest;
+  if (subseconds != 0 || !shortest) {
+    std::snprintf(text, sizeof text, ".%06d", subseconds);
     result += text;
-    result.erase(result.find_last_not_of('0') + 1);
+    if (shortest) result.erase(result.find_last_not_of('0') + 1);
   }
   return result + 'Z';
 }

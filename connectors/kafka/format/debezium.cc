@@ -48,10 +48,14 @@ DebeziumFormat::DebeziumFormat(DebeziumOptions options)
 
 std::optional<Cause> DebeziumFormat::address(const Event& event, FormattedRecord& record) const {
   record.key = event.aggregate_id;
-  if (options_.key_converter == DebeziumOptions::Converter::json && event.aggregate_id) {
-    std::string& quoted = record.new_text();
-    append_json_string(quoted, *event.aggregate_id);
-    record.key = quoted;
+  if (options_.key_converter == DebeziumOptions::Converter::json) {
+    std::string& json = record.new_text();
+    if (event.aggregate_id) {
+      append_json_string(json, *event.aggregate_id);
+    } else {
+      json = "null";  // JSON's, which the converter makes of a column that is NULL
+    }
+    record.key = json;
   }
   if (!options_.partition_extra) return std::nullopt;
   const Extra& extra = extra_of(event, *options_.partition_extra);

@@ -2,7 +2,7 @@
 // The record that Debezium's Outbox Event Router (3.3) sends, behind Connect's converters without
 // schemas. relay/docs/from-debezium.md maps each of its options to the one here.
 //
-//   key        aggregate_id; with the json converter in quotes
+//   key        aggregate_id; with the json converter in quotes, or the four letters null
 //   value      the payload as it is (StringConverter, ByteArrayConverter, BinaryDataConverter), or
 //              as JSON (JsonConverter with schemas.enable=false): a string, base64 of bytes, or the
 //              payload's own JSON when it is expanded. With envelope fields: {"payload":…,

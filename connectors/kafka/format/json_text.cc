@@ -38,7 +38,35 @@ void append_escaped(std::string& out, char c) {
   }
 }
 
-bool plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; }
+constexpr unsigned char kFirstOfFour = 0xf0;  // leads a character of four bytes
+
+bool plain(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x20 && byte < kFirstOfFour && c != '"' && c != '\\';
+}
+
+void append_code_unit(std::string& out, uint32_t unit) {
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += kHex[unit >> shift & 15];
+}
+
+// How many bytes of `text` it took: 4, or 1 that is no character's and passes as it is.
+size_t append_long(std::string& out, std::string_view text) {
+  uint32_t code = static_cast<unsigned char>(text[0]) & 7U;
+  bool whole = text.size() >= 4;
+  for (size_t i = 1; i < 4 && whole; ++i) {
+    const uint32_t byte = static_cast<unsigned char>(text[i]);
+    whole = (byte & 0xc0U) == 0x80U;
+    code = code << 6 | (byte & 0x3fU);
+  }
+  if (!whole || code < 0x10000 || code > 0x10ffff) {
+    out += text[0];
+    return 1;
+  }
+  append_code_unit(out, 0xd800 + ((code - 0x10000) >> 10));
+  append_code_unit(out, 0xdc00 + ((code - 0x10000) & 0x3ff));
+  return 4;
+}
 
 }  // namespace
 
@@ -49,8 +77,13 @@ void append_json_string(std::string& out, std::string_view text) {
     size_t end = at;
     while (end < text.size() && plain(text[end])) ++end;
     out.append(text.substr(at, end - at));
-    if (end < text.size()) append_escaped(out, text[end++]);
     at = end;
+    if (at == text.size()) break;
+    if (static_cast<unsigned char>(text[at]) >= kFirstOfFour) {
+      at += append_long(out, text.substr(at));
+    } else {
+      append_escaped(out, text[at++]);
+    }
   }
   out += '"';
 }

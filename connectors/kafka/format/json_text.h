@@ -1,6 +1,6 @@
 #pragma once
-// Texts inside JSON, as Jackson writes them with its defaults: only what must be escaped is, and
-// control characters get upper-case hex.
+// Texts inside JSON, as Jackson writes them with its defaults: what must be escaped is, and
+// characters beyond U+FFFF are two \u escapes; hex digits are upper case.
 
 #include <string>
 #include <string_view>

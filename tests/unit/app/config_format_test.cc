@@ -116,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"UnknownGroup", "topic_regex = \"(.*)\"\ntopic_replacement = \"${name}\"",
                 "there is no group ${name}"},
         Mistake{"NoTopic", "format = \"debezium\"", "has no \"topic\""}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& mistake) { return std::string(mistake.param.name); });
 
 std::string topic(const std::string& regex, const std::string& replacement,
                   std::string_view aggregate_type) {
@@ -134,7 +134,7 @@ TEST(TopicRegexTest, GroupsGoByNumberAndNameAndABackslashTakesTheNextCharacter) 
   EXPECT_EQ(topic("(\\w+)-(\\w+)", "$2.$1.events", "eu-order"), "order.eu.events");
   EXPECT_EQ(topic("(a)(b)?c", "$1$2\\$1\\\\", "ac"), "a$1\\");
   EXPECT_EQ(topic("(a)", "$12", "a"), "a2");  // as in Java: there is no group 12
-  EXPECT_EQ(topic("(?i)(?<kind>order)(?=s).*", "${kind}", "Orders"), "Orders");
+  EXPECT_EQ(topic("(?i)(?<kind>order)(?=s).*", "${kind}", "Orders"), "Order");
 }
 
 TEST(TopicRegexTest, WhatItDoesNotMatchAsAWholeIsTheTopicItself) {
@@ -143,7 +143,7 @@ TEST(TopicRegexTest, WhatItDoesNotMatchAsAWholeIsTheTopicItself) {
 }
 
 TEST(TopicRegexTest, AMatchThatWouldGoOnForEverGivesNoTopic) {
-  EXPECT_EQ(topic("(a+)+b", "x", std::string(200, 'a') + "c"), "");
+  EXPECT_EQ(topic("(a|aa)+", "x", std::string(200, 'a') + "c"), "");
   EXPECT_EQ(topic("(.*)", "$1", std::string(5000, 'a')), "");
 }
 

@@ -185,7 +185,11 @@ TEST_F(FormatTest, TheJsonConverterQuotesWhatIsText) {
   event.payload_kind = PayloadKind::bytes;
   EXPECT_TRUE(written(options, event).ends_with("\n\"//4=\""));
   event.payload.reset();
-  EXPECT_TRUE(written(options, event).ends_with("\nnull"));
+  event.aggregate_id.reset();
+  EXPECT_EQ(written(options, event),
+            "key null\n"
+            "id = 11111111-2222-3333-4444-555555555555\n"
+            "null");
 }
 
 TEST_F(FormatTest, AdditionalFieldsAreHeadersEnvelopePartitionAndTimestamp) {
@@ -290,6 +294,12 @@ TEST(JsonExpansionTest, WhatIsDeeperThan128LevelsStaysAString) {
   out.clear();
   EXPECT_FALSE(expansion.expand(std::string(200, '[') + "1" + std::string(200, ']'), out));
   EXPECT_EQ(out, "");
+}
+
+TEST(JsonTextTest, CharactersBeyondUFfffAreTwoEscapesAndBytesThatAreNonePass) {
+  std::string out;
+  append_json_string(out, "\xc3\xb6 \xe2\x82\xac \xf0\x9f\x98\x80 \xf0\x9f\x98 \xff");
+  EXPECT_EQ(out, "\"\xc3\xb6 \xe2\x82\xac \\uD83D\\uDE00 \xf0\x9f\x98 \xff\"");
 }
 
 TEST(JsonTextTest, Base64HasItsPadding) {
