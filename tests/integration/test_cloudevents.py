@@ -19,7 +19,8 @@ def cloudevents(topic, aggregate_type, more=""):
 
 @pytest.fixture(scope="module")
 def topics():
-    names = {mode: create_topic(unique_name(mode), partitions=3) for mode in ("binary", "structured")}
+    names = {mode: create_topic(unique_name(mode), partitions=3)
+             for mode in ("binary", "structured")}
     yield names
     for name in names.values():
         delete_topic(name)

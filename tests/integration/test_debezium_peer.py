@@ -1,5 +1,6 @@
-"""The same rows through a real Debezium 3.3 with its Outbox Event Router and through the relay: the
-records are compared byte by byte. relay/docs/from-debezium.md lists where they differ on purpose."""
+"""The same rows through a real Debezium 3.3 with its Outbox Event Router and through the relay:
+the records are compared byte by byte. relay/docs/from-debezium.md lists where they differ on
+purpose."""
 
 import uuid
 from contextlib import ExitStack, closing
@@ -124,9 +125,8 @@ def topic_of(case, side, stem):
 
 def connector_of(database, case):
     options = {name: value.replace("{side}", "peer") for name, value in case.router.items()}
-    return debezium_peer.connector(
-        database, case.name, f"peer.{case.name}.${{routedByValue}}", options,
-        {**case.converters, **({"binary.handling.mode": "bytes"} if case.payload == "bytea" else {})})
+    return debezium_peer.connector(database, case.name, f"peer.{case.name}.${{routedByValue}}",
+                                   options, case.converters)
 
 
 def relay_of(database, folder):

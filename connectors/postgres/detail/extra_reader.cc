@@ -139,7 +139,8 @@ bool ExtraReader::read_time(uint64_t since_2000_us, std::string& scratch, Extra&
   if (!finite) return true;  // infinity is no time of a record: as NULL
   extra.time.us = us <= std::numeric_limits<int64_t>::max() - kEpochUs ? us + kEpochUs : us;
   extra.kind = Extra::Kind::time;
-  scratch = type_ == Type::zoned ? core::to_rfc3339(extra.time, core::Fraction::six_digits) : std::to_string(extra.time.us);
+  scratch = type_ == Type::zoned ? core::to_rfc3339(extra.time, core::Fraction::six_digits)
+                                 : std::to_string(extra.time.us);
   extra.text = scratch;
   return true;
 }
