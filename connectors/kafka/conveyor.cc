@@ -109,6 +109,14 @@ void Conveyor::note_topic_trouble(uint32_t topic, rd_kafka_resp_err_t error, Now
   facts_.distrust(topic, error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, now);
 }
 
+Admission Conveyor::refuse(core::Ticket ticket, core::Cause cause) {
+  core::Completion completion{ticket, Outcome::reject, nullptr};
+  completion.cause = std::make_unique<core::Cause>(std::move(cause));
+  refused_unsent_.push_back(std::move(completion));
+  wakeup_->signal();
+  return Admission::admitted;
+}
+
 // The client did not even queue it.
 Admission Conveyor::refused_to_queue(const Place& place, rd_kafka_resp_err_t error, Now now) {
   if (error == RD_KAFKA_RESP_ERR__FATAL) {
@@ -119,12 +127,8 @@ Admission Conveyor::refused_to_queue(const Place& place, rd_kafka_resp_err_t err
     case Meaning::refused: {
       // Larger than the client's own limit: refused by itself, no other record is touched.
       const Refused refused{place.partition, error, place.bytes, 0};
-      core::Completion completion{place.ticket, Outcome::reject, nullptr};
-      completion.cause = std::make_unique<core::Cause>(
-          core::Cause{error_name(error), describe_refusal(refused, facts_.facts(place.topic))});
-      refused_unsent_.push_back(std::move(completion));
-      wakeup_->signal();
-      return Admission::admitted;
+      return refuse(place.ticket,
+                    {error_name(error), describe_refusal(refused, facts_.facts(place.topic))});
     }
     case Meaning::topic_trouble:
       note_topic_trouble(place.topic, error, now);

@@ -80,6 +80,8 @@ class Conveyor {
   /// Whether this record could be sent now. `admitted` promises nothing; send() tells.
   core::Admission may_send(const Place& place, core::Now now);
   core::Admission send(const Place& place, Record& record, core::Now now);
+  /// Refuses a record that is not to be sent at all; its completion comes with the next poll.
+  core::Admission refuse(core::Ticket ticket, core::Cause cause);
 
   /// Takes in what came back. Appends completions.
   void poll(std::vector<core::Completion>& completions, core::Now now);

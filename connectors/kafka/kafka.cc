@@ -14,7 +14,9 @@ core::Result<Kafka> Kafka::make(ClientOptions options) {
   return Kafka(std::move(shared), std::move(watch));
 }
 
-std::unique_ptr<KafkaSink> Kafka::sink() { return std::make_unique<KafkaSink>(options_, watch_); }
+std::unique_ptr<KafkaSink> Kafka::sink(const std::vector<RouteFormat>& formats) {
+  return std::make_unique<KafkaSink>(options_, watch_, kOutsideBytesMax, formats);
+}
 
 std::unique_ptr<core::Sink> Kafka::journal(const std::string& pipeline) {
   return std::make_unique<KafkaJournal>(options_, watch_, pipeline);

@@ -28,7 +28,8 @@ class Kafka {
   /// read. Starts the thread that asks about topics; connecting goes on behind it.
   static core::Result<Kafka> make(ClientOptions options);
 
-  std::unique_ptr<KafkaSink> sink();
+  /// `formats`: how the records of each route are written, in the Router's order.
+  std::unique_ptr<KafkaSink> sink(const std::vector<RouteFormat>& formats = {});
   std::unique_ptr<core::Sink> journal(const std::string& pipeline);
 
  private:

@@ -31,10 +31,11 @@ bool compressed(const ClientOptions& options) {
 }  // namespace
 
 KafkaSink::KafkaSink(std::shared_ptr<const ClientOptions> client, std::shared_ptr<TopicWatch> watch,
-                     size_t outside_bytes_max)
+                     size_t outside_bytes_max, const std::vector<RouteFormat>& formats)
     : client_(std::move(client)),
       wakeup_(std::make_shared<Wakeup>()),
       topics_(TopicTable::Options{std::move(watch), wakeup_, compressed(*client_), client_->log}),
+      formats_(formats),
       conveyor_(ConveyorOptions{client_, outside_bytes_max, kRecordCostBytes}, topics_, wakeup_) {
   conveyor_.warm_up();
 }
@@ -53,6 +54,9 @@ Admission KafkaSink::submit(const Delivery& delivery, Now now) {
   if (destination.state != DestinationState::usable) return Admission::wait;
   const uint32_t partitions = conveyor_.partitions(destination.id);
   if (partitions == 0) return Admission::wait;
+  if (!formats_.plain(delivery.route)) [[unlikely]] {
+    return submit_formatted(delivery, partitions, now);
+  }
   const core::Event& event = *delivery.event;
   const uint32_t partition = event.aggregate_id
                                  ? partition_of_key(*event.aggregate_id, partitions)
@@ -64,6 +68,55 @@ Admission KafkaSink::submit(const Delivery& delivery, Now now) {
                 headers_.write(event, delivery.position_form, delivery.epoch),
                 event.commit_time.us / kUsPerMs};
   return conveyor_.send(place, record, now);
+}
+
+Admission KafkaSink::submit_formatted(const Delivery& delivery, uint32_t partitions, Now now) {
+  const core::Event& event = *delivery.event;
+  auto refusal = formats_.address(delivery.route, event, formatted_);
+  if (!refusal && formatted_.partition && *formatted_.partition >= partitions) {
+    refusal = core::Cause{"NO_SUCH_PARTITION", "topic \"" + delivery.destination->name + "\" has " +
+                                                   std::to_string(partitions) +
+                                                   " partitions, the event asks for number " +
+                                                   std::to_string(*formatted_.partition)};
+  }
+  if (refusal) return conveyor_.refuse(delivery.ticket, std::move(*refusal));
+  const uint32_t partition =
+      formatted_.partition
+          ? static_cast<uint32_t>(*formatted_.partition)
+          : (formatted_.key ? partition_of_key(*formatted_.key, partitions)
+                            : partition_of_ticket(delivery.ticket.index, partitions));
+  const Place place{delivery.ticket, delivery.destination->id, partition,
+                    key_and_value_bytes(event)};
+  // Whether there is room is asked before the value is made: that may be costly, and in vain.
+  const Admission answer = conveyor_.may_send(place, now);
+  return answer == Admission::admitted ? send_formatted(delivery, place, now) : answer;
+}
+
+Admission KafkaSink::send_formatted(const Delivery& delivery, const Place& place, Now now) {
+  const core::Event& event = *delivery.event;
+  const FormatContext context{delivery.position_form, delivery.epoch};
+  if (auto refusal = formats_.write(delivery.route, event, context, formatted_)) {
+    return conveyor_.refuse(delivery.ticket, std::move(*refusal));
+  }
+  const size_t bytes = (formatted_.key ? formatted_.key->size() : 0) +
+                       (formatted_.value ? formatted_.value->size() : 0);
+  const size_t bytes_max = delivery.destination->record_bytes_max;
+  if (bytes_max != 0 && bytes > bytes_max) {
+    return conveyor_.refuse(
+        delivery.ticket,
+        {"MSG_SIZE_TOO_LARGE", "key and value have " + std::to_string(bytes) + " bytes, topic \"" +
+                                   delivery.destination->name + "\" takes " +
+                                   std::to_string(bytes_max) + " (max.message.bytes)"});
+  }
+  HeadersHandle headers(rd_kafka_headers_new(formatted_.headers.size()));
+  for (const core::Header& header : formatted_.headers) {
+    add_header(headers.get(), header.name, header.value);
+  }
+  Record record{formatted_.key, formatted_.value, std::move(headers), formatted_.timestamp_ms};
+  const bool of_event =
+      formatted_.value && event.payload && formatted_.value->data() == event.payload->data();
+  record.value_lifetime = of_event ? Record::Value::stays : Record::Value::passes;
+  return conveyor_.send(Place{place.ticket, place.topic, place.partition, bytes}, record, now);
 }
 
 void KafkaSink::poll(std::vector<core::Completion>& completions, Now now) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "connectors/kafka/conveyor.h"
+#include "connectors/kafka/format/formats.h"
 #include "connectors/kafka/reachability.h"
 #include "connectors/kafka/record_headers.h"
 #include "connectors/kafka/topic_table.h"
@@ -23,7 +24,8 @@ inline constexpr size_t kOutsideBytesMax = 32 * 1024 * 1024;
 class KafkaSink : public core::Sink {
  public:
   KafkaSink(std::shared_ptr<const ClientOptions> client, std::shared_ptr<TopicWatch> watch,
-            size_t outside_bytes_max = kOutsideBytesMax);
+            size_t outside_bytes_max = kOutsideBytesMax,
+            const std::vector<RouteFormat>& formats = {});
 
   core::Ordering ordering() const override { return core::Ordering::fail_stop; }
   const core::Destination& destination(std::string_view name) override;
@@ -39,11 +41,16 @@ class KafkaSink : public core::Sink {
 
  private:
   void topic_changed(uint32_t id);
+  core::Admission submit_formatted(const core::Delivery& delivery, uint32_t partitions,
+                                   core::Now now);
+  core::Admission send_formatted(const core::Delivery& delivery, const Place& place, core::Now now);
 
   const std::shared_ptr<const ClientOptions> client_;
   const std::shared_ptr<Wakeup> wakeup_;
   TopicTable topics_;
   HeadersWriter headers_;
+  Formats formats_;
+  FormattedRecord formatted_;  // reused
   Reachability reachability_;
   Conveyor conveyor_;
 };

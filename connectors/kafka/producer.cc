@@ -47,6 +47,7 @@ Producer::Producer(std::shared_ptr<const ClientOptions> options, std::shared_ptr
   arguments_[kValue].vtype = RD_KAFKA_VTYPE_VALUE;
   arguments_[kTimestamp].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
   arguments_[kOpaque].vtype = RD_KAFKA_VTYPE_OPAQUE;
+  arguments_[kFlags].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
   arguments_[kHeaders].vtype = RD_KAFKA_VTYPE_HEADERS;
 }
 
@@ -76,6 +77,7 @@ rd_kafka_resp_err_t Producer::send(uint32_t topic, uint32_t partition, Record& r
   set_bytes(arguments_[kValue], record.value);
   arguments_[kTimestamp].u.i64 = record.timestamp_ms;
   arguments_[kOpaque].u.ptr = reinterpret_cast<void*>(ticket.pack());
+  arguments_[kFlags].u.i = record.value_lifetime == Record::Value::passes ? RD_KAFKA_MSG_F_COPY : 0;
   arguments_[kHeaders].u.headers = record.headers.get();
   rd_kafka_error_t* error = rd_kafka_produceva(client_.get(), arguments_.data(), arguments_.size());
   if (error == nullptr) {

@@ -22,12 +22,15 @@
 
 namespace outbox::kafka {
 
-/// A record as the client takes it. Key and value are views; the headers are handed over.
+/// A record as the client takes it. Key and value are views (a key is always copied); the headers
+/// are handed over.
 struct Record {
   std::optional<std::string_view> key;
   std::optional<std::string_view> value;
   HeadersHandle headers;
   int64_t timestamp_ms = 0;
+  /// Whether the value's bytes stay until the report, or are the caller's only during send().
+  enum class Value : uint8_t { stays, passes } value_lifetime = Value::stays;
 };
 
 class Producer {
@@ -66,7 +69,17 @@ class Producer {
   void break_it();
 
  private:
-  enum Argument { kTopic, kPartition, kKey, kValue, kTimestamp, kOpaque, kHeaders, kArguments };
+  enum Argument {
+    kTopic,
+    kPartition,
+    kKey,
+    kValue,
+    kTimestamp,
+    kOpaque,
+    kFlags,
+    kHeaders,
+    kArguments
+  };
 
   const std::shared_ptr<const ClientOptions> options_;
   const std::shared_ptr<Wakeup> wakeup_;

@@ -4,13 +4,24 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "relay/core/clock.h"
 
 namespace outbox::postgres {
 
-/// What the table's columns are called; the defaults are outbox.event's. `seq`, `headers` and one
-/// of the two payloads may be missing in the table, the others may not. An empty name means: none.
+/// A further column that a record's format needs (core::Extra).
+struct ExtraColumn {
+  enum class Use : uint8_t { any, time };  // time: its type must be timestamp or timestamptz
+  enum class Absence : uint8_t { refused, passed_over };
+  std::string name;
+  Use use = Use::any;
+  Absence absence = Absence::refused;
+};
+
+/// What the table's columns are called; the defaults are outbox.event's. An empty name means: none;
+/// every one but `id` may be none, and one of the two payloads. A column that has its default name
+/// here and is `seq`, `headers` or a payload may also be missing in the table.
 struct ColumnNames {
   std::string seq = "seq";
   std::string id = "id";
@@ -20,6 +31,7 @@ struct ColumnNames {
   std::string payload = "payload";
   std::string payload_bytes = "payload_bytes";
   std::string headers = "headers";
+  std::vector<ExtraColumn> extras;
 };
 
 struct TableName {

@@ -9,6 +9,7 @@
 #include "connectors/postgres/postgres_source.h"
 #include "relay/app/pipeline_parts.h"
 #include "relay/app/supervisor.h"
+#include "relay/app/wiring_formats.h"
 
 namespace outbox::app {
 namespace {
@@ -17,18 +18,33 @@ constexpr auto kAskTimeout = std::chrono::seconds(5);
 
 // ---- Postgres
 
+postgres::ColumnNames columns_of(const ColumnNames& names) {
+  postgres::ColumnNames columns;
+  columns.seq = names.seq;
+  columns.id = names.id;
+  columns.aggregate_type = names.aggregate_type;
+  columns.aggregate_id = names.aggregate_id;
+  columns.event_type = names.event_type;
+  columns.payload = names.payload;
+  columns.payload_bytes = names.payload_bytes;
+  columns.headers = names.headers;
+  return columns;
+}
+
 postgres::PostgresOptions postgres_options(const SourceConfig& source,
-                                           const std::string& pipeline) {
+                                           const PipelineConfig& pipeline) {
   postgres::PostgresOptions options;
   options.url = source.url.reveal();
-  options.pipeline = pipeline;
+  options.pipeline = pipeline.name;
   options.mode = source.mode == SourceMode::poll ? postgres::Mode::poll : postgres::Mode::wal;
   options.slot = source.slot;
   options.publication = source.publication;
   options.table = postgres::TableName{source.table_schema, source.table_name};
+  options.columns = columns_of(source.columns);
+  options.columns.extras = extra_columns(pipeline);
   options.heartbeat_interval = source.heartbeat;
   options.poll_interval_most = source.poll_interval;
-  options.jitter_seed = std::hash<std::string>()(pipeline);
+  options.jitter_seed = std::hash<std::string>()(pipeline.name);
   return options;
 }
 
@@ -77,9 +93,10 @@ void add_source(PipelineParts& parts, std::unique_ptr<PostgresSource> made) {
   parts.source = std::move(made);
 }
 
-void add_postgres(PipelineParts& parts, const SourceConfig& config) {
+void add_postgres(PipelineParts& parts, const SourceConfig& config,
+                  const PipelineConfig& pipeline) {
   parts.pool = std::make_shared<core::ChunkPool>();
-  auto postgres = postgres::make_postgres_source(postgres_options(config, parts.name), *parts.pool);
+  auto postgres = postgres::make_postgres_source(postgres_options(config, pipeline), *parts.pool);
   if (postgres.wal != nullptr) {
     parts.gauges = [&source = *postgres.wal, &progress = *postgres.progress] {
       return gauges_of(source, progress);
@@ -111,6 +128,7 @@ kafka::ClientOptions kafka_options(const SinkConfig& sink, Log* log) {
 std::vector<std::string> fixed_topics(const PipelineConfig& pipeline) {
   std::vector<std::string> topics;
   for (const flow::Route& route : pipeline.routes) {
+    if (route.topic_rule) continue;
     if (route.topic.find("${") == std::string::npos) topics.push_back(route.topic);
   }
   return topics;
@@ -124,7 +142,7 @@ void add_kafka(PipelineParts& parts, const SinkConfig& config, const PipelineCon
   const kafka::ClientOptions options = kafka_options(config, &log);
   auto kafka = kafka::Kafka::make(options);
   if (!kafka) throw std::runtime_error(core::to_string(kafka.error()));
-  auto sink = kafka->sink();
+  auto sink = kafka->sink(route_formats(pipeline));
   parts.producer_rebuilds = [&made = *sink] { return made.rebuilds(); };
   parts.sink = std::move(sink);
   parts.journal = kafka->journal(parts.name);
@@ -172,7 +190,7 @@ FindingLevel level_of(kafka::Observation::Level level) {
   return FindingLevel::error;
 }
 
-std::vector<Finding> look_at_source(const SourceConfig& source, const std::string& pipeline) {
+std::vector<Finding> look_at_source(const SourceConfig& source, const PipelineConfig& pipeline) {
   std::vector<Finding> findings;
   for (const postgres::Finding& seen : postgres::inspect(postgres_options(source, pipeline))) {
     findings.push_back(Finding{level_of(seen.severity), seen.code + ": " + seen.what, seen.remedy});
@@ -204,9 +222,8 @@ std::vector<DoctorCheck> doctor_checks(const Config& config) {
   for (const PipelineConfig& pipeline : config.pipelines) {
     const SourceConfig& source = config.source_of(pipeline);
     const SinkConfig& sink = config.sink_of(pipeline);
-    checks.push_back(
-        DoctorCheck{"pipeline " + pipeline.name + ", source " + source.name,
-                    [source, name = pipeline.name] { return look_at_source(source, name); }});
+    checks.push_back(DoctorCheck{"pipeline " + pipeline.name + ", source " + source.name,
+                                 [source, pipeline] { return look_at_source(source, pipeline); }});
     checks.push_back(DoctorCheck{"pipeline " + pipeline.name + ", sink " + sink.name,
                                  [sink, pipeline] { return look_at_sink(sink, pipeline); }});
   }
@@ -222,7 +239,7 @@ PipelineParts wire_pipeline(const Config& config, const PipelineConfig& pipeline
   parts.options.window_bytes = pipeline.window_bytes;
   parts.options.seed = std::hash<std::string>()(pipeline.name);
   parts.routes = pipeline.routes;
-  add_postgres(parts, config.source_of(pipeline));
+  add_postgres(parts, config.source_of(pipeline), pipeline);
   add_kafka(parts, config.sink_of(pipeline), pipeline, log);
   return parts;
 }

@@ -50,12 +50,15 @@ size_t Event::bytes() const {
   for (const Header& header : headers) {
     total += header.name.size() + (header.value ? header.value->size() : 0);
   }
+  for (const Extra& extra : extras) total += extra.text ? extra.text->size() : 0;
   return total;
 }
 
 Event detach(const Event& event, ChunkPool& pool, ChunkRef& chunk) {
   const size_t table_bytes = event.headers.size() * sizeof(Header);
-  chunk = pool.single(event.bytes() + table_bytes + alignof(Header));
+  const size_t extras_bytes = event.extras.size() * sizeof(Extra);
+  chunk =
+      pool.single(event.bytes() + table_bytes + alignof(Header) + extras_bytes + alignof(Extra));
   Event copy = event;
   Header* table = nullptr;
   if (!event.headers.empty()) {
@@ -70,6 +73,13 @@ Event detach(const Event& event, ChunkPool& pool, ChunkRef& chunk) {
     if (event.headers[i].value) header->value = chunk->append(*event.headers[i].value);
   }
   copy.headers = {table, event.headers.size()};
+  if (event.extras.empty()) return copy;
+  auto* extras = static_cast<Extra*>(chunk->reserve(extras_bytes, alignof(Extra)));
+  for (size_t i = 0; i < event.extras.size(); ++i) {
+    Extra* extra = new (extras + i) Extra(event.extras[i]);
+    if (extra->text) extra->text = chunk->append(*extra->text);
+  }
+  copy.extras = {extras, event.extras.size()};
   return copy;
 }
 

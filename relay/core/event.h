@@ -39,6 +39,22 @@ struct Header {
 /// with this reason.
 enum class HeadersFault : uint8_t { none, not_an_object, too_many };
 
+/// What the payload's bytes are, as far as the source knows.
+enum class PayloadKind : uint8_t {
+  json,   // one JSON value, as the database checked it
+  text,   // text, which may be JSON all the same
+  bytes,  // anything
+};
+
+/// A further column that some route's format asked for; it stands at its place in the list that the
+/// wiring gave to the source.
+struct Extra {
+  enum class Kind : uint8_t { text, number, boolean, time, absent };
+  std::optional<std::string_view> text;  // nullopt: SQL NULL, or absent: there is no such column
+  Kind kind = Kind::text;
+  WallTime time{};  // of a time that is not NULL
+};
+
 struct Event {
   Uuid id;
   std::string_view aggregate_type;
@@ -48,7 +64,9 @@ struct Event {
   std::optional<std::string_view> payload;
   std::span<const Header> headers;
   HeadersFault headers_fault = HeadersFault::none;
-  WallTime commit_time;  // when its transaction committed; becomes the record's timestamp
+  PayloadKind payload_kind = PayloadKind::bytes;
+  std::span<const Extra> extras;  // empty unless a format needs some
+  WallTime commit_time;           // when its transaction committed; becomes the record's timestamp
   Position position;
   uint64_t seq = 0;  // outbox.event.seq, 0 where the source has none
 

@@ -68,6 +68,7 @@ struct Delivery {
   const Cause* cause = nullptr;  // for dead letters
   uint64_t epoch = 0;
   uint32_t attempts = 0;  // failed deliveries before this one
+  uint32_t route = 0;     // as the Router numbers them: says which format the record has
   PositionForm position_form = PositionForm::number;
   Purpose purpose = Purpose::deliver;
 };

@@ -322,7 +322,7 @@ Admission Pipeline::submit_window(StreamId stream, Now now, const Lease& lease) 
 
 Admission Pipeline::submit_cell(Ticket ticket, Now now, const Lease& lease) {
   Cell& next = cell(ticket);
-  if (auto cause = router_.refusal(next.event, *next.destination, now)) {
+  if (auto cause = router_.refusal(next.event, next.route, *next.destination, now)) {
     refuse(ticket, std::move(*cause));
     did_work_ = true;
     return Admission::admitted;
@@ -361,6 +361,7 @@ core::Delivery Pipeline::delivery_of(Ticket ticket, const Cell& next, const Leas
   delivery.cause = next.cause.get();
   delivery.epoch = lease.epoch;
   delivery.attempts = next.attempts;
+  delivery.route = next.route;
   delivery.position_form = source_.position_form();
   delivery.purpose = next.purpose;
   return delivery;

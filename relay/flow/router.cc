@@ -40,6 +40,11 @@ std::string expand(std::string_view topic, std::string_view aggregate_type) {
   return name;
 }
 
+std::string topic_name(const Route& route, std::string_view aggregate_type) {
+  return route.topic_rule ? route.topic_rule->name(aggregate_type)
+                          : expand(route.topic, aggregate_type);
+}
+
 std::optional<Cause> headers_refusal(const Event& event) {
   switch (event.headers_fault) {
     case HeadersFault::none:
@@ -63,8 +68,10 @@ std::optional<Cause> headers_refusal(const Event& event) {
 }  // namespace
 
 Route default_route() {
-  return Route{"default", std::nullopt, std::nullopt, "outbox.event.${aggregate_type}",
-               OnFailure::dead_letter};
+  Route route;
+  route.name = "default";
+  route.topic = "outbox.event.${aggregate_type}";
+  return route;
 }
 
 bool legal_topic_name(std::string_view name) {
@@ -84,7 +91,7 @@ bool reserved_header_name(std::string_view name) {
 Router::Router(std::vector<Route> routes, core::Sink& sink, PreChecks checks)
     : routes_(std::move(routes)), sink_(sink), checks_(checks) {
   if (routes_.empty()) routes_.push_back(default_route());
-  routes_.push_back(Route{"(no route)", std::nullopt, std::nullopt, "", OnFailure::dead_letter});
+  routes_.emplace_back().name = "(no route)";
   by_aggregate_type_.resize(routes_.size());
 }
 
@@ -103,7 +110,7 @@ Decision Router::route(const Event& event) {
   }
   const Destination* destination = destination_of(route, event);
   if (destination == nullptr) {
-    const std::string name = expand(routes_[route].topic, event.aggregate_type);
+    const std::string name = topic_name(routes_[route], event.aggregate_type);
     if (legal_topic_name(name)) {
       return reject(route, nullptr,
                     Cause{"TOO_MANY_TOPICS", "topic \"" + name + "\" would be number " +
@@ -123,18 +130,19 @@ Decision Router::reject(uint32_t route, const Destination* destination, Cause ca
 }
 
 const Destination* Router::destination_of(uint32_t route, const Event& event) {
-  const std::string& topic = routes_[route].topic;
-  const std::string_view key = has_placeholder(topic) ? event.aggregate_type : std::string_view();
+  const Route& rule = routes_[route];
+  const bool fixed = !rule.topic_rule && !has_placeholder(rule.topic);
+  const std::string_view key = fixed ? std::string_view() : event.aggregate_type;
   Destinations& known = by_aggregate_type_[route];
   if (const auto found = known.find(key); found != known.end()) return found->second;
-  const std::string name = expand(topic, event.aggregate_type);
+  const std::string name = topic_name(rule, event.aggregate_type);
   if (!legal_topic_name(name) || destinations_ == core::kDestinationsMax) return nullptr;
   ++destinations_;
   return known.emplace(std::string(key), &sink_.destination(name)).first->second;
 }
 
-std::optional<Cause> Router::refusal(const Event& event, const Destination& destination,
-                                     core::Now now) const {
+std::optional<Cause> Router::refusal(const Event& event, uint32_t route,
+                                     const Destination& destination, core::Now now) const {
   if (checks_ == PreChecks::off) return std::nullopt;
   switch (destination.state) {
     case DestinationState::unknown:
@@ -148,7 +156,8 @@ std::optional<Cause> Router::refusal(const Event& event, const Destination& dest
                    "the relay may not write to topic \"" + destination.name + "\""};
   }
   const size_t bytes = event.bytes() + destination.record_overhead_bytes;
-  if (destination.record_bytes_max != 0 && bytes > destination.record_bytes_max) {
+  if (destination.record_bytes_max != 0 && bytes > destination.record_bytes_max &&
+      routes_[route].weighing == Weighing::by_event) {
     return Cause{"MSG_SIZE_TOO_LARGE", "the record weighs at least " + std::to_string(bytes) +
                                            " bytes, topic \"" + destination.name + "\" takes " +
                                            std::to_string(destination.record_bytes_max) +

@@ -6,6 +6,7 @@
 // Owner: the wiring. Thread: the pipeline's. No I/O. The sink outlives the router.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,20 @@ namespace outbox::flow {
 /// What happens to an event that cannot be delivered.
 enum class OnFailure : uint8_t { skip, dead_letter };
 
+/// A topic made of the aggregate type by a rule of its own (a regular expression). Two are equal
+/// when their texts are.
+struct TopicRule {
+  std::string text;
+  std::function<std::string(std::string_view aggregate_type)> name;
+  bool operator==(const TopicRule& other) const { return text == other.text; }
+};
+
+/// Who knows before sending what a record weighs.
+enum class Weighing : uint8_t {
+  by_event,  // the record holds what the event holds
+  by_sink,   // it has another format; the sink refuses what is too large
+};
+
 /// One rule of the config. First match wins; an absent field matches everything.
 struct Route {
   std::string name;
@@ -28,6 +43,9 @@ struct Route {
   std::optional<std::string> event_type;
   std::string topic;  // may hold ${aggregate_type}, once or more
   OnFailure on_failure = OnFailure::dead_letter;
+  std::optional<TopicRule> topic_rule =
+      std::nullopt;  // instead of `topic`, which then only names the route
+  Weighing weighing = Weighing::by_event;
   bool operator==(const Route&) const = default;
 };
 
@@ -59,8 +77,8 @@ class Router {
 
   /// Why `destination` would refuse this event for certain; nullopt when it may pass. Facts that
   /// are not known yet do not refuse.
-  std::optional<core::Cause> refusal(const core::Event& event, const core::Destination& destination,
-                                     core::Now now) const;
+  std::optional<core::Cause> refusal(const core::Event& event, uint32_t route,
+                                     const core::Destination& destination, core::Now now) const;
 
   const std::vector<Route>& routes() const { return routes_; }
 

@@ -96,6 +96,12 @@ UNKNOWN_KEYS = [
             '"retries"', "It may have", at="retries"),
     mistake("unknown key in route", "on_failure =", "on_failur =", '"on_failur"',
             'Did you mean "on_failure"?'),
+    mistake("unknown key in columns", 'mode = "wal"',
+            'mode = "wal"\ncolumns = { aggregatetype = "a" }', 'Did you mean "aggregate_type"?',
+            at="columns"),
+    mistake("unknown key in debezium", 'topic = "order.events"',
+            'topic = "order.events"\nformat = "debezium"\ndebezium = { expand_payload = true }',
+            '"expand_payload"', at="debezium ="),
     mistake("unknown key in match", "{ aggregate_type =", "{ agregate_type =", '"agregate_type"',
             'Did you mean "aggregate_type"?'),
 ]
@@ -180,11 +186,7 @@ LATER = [
     mistake("hold", '"dead-letter"', '"hold"', "later release", '"dead-letter"', '"skip"',
             at="on_failure"),
     mistake("park", '"dead-letter"', '"park"', "later release", at="on_failure"),
-    mistake("cloudevents", 'topic = "order.events"',
-            'topic = "order.events"\nformat = "cloudevents"', "later release", at="format"),
     mistake("sink http", 'type = "kafka"', 'type = "http"', "later release"),
-    mistake("columns", 'mode = "wal"', 'mode = "wal"\ncolumns = { id = "event_id" }',
-            "later release", at="columns"),
 ]
 PLACEHOLDERS = [
     mistake("unset variable", "${SHOP_URL}", "${NO_SUCH_VARIABLE}", "NO_SUCH_VARIABLE",

@@ -1,5 +1,7 @@
 #include "connectors/postgres/detail/copy_statement.h"
 
+#include <algorithm>
+
 #include "connectors/postgres/detail/findings.h"
 #include "connectors/postgres/detail/outbox_table.h"
 
@@ -14,7 +16,8 @@ bool wanted(const std::string& name, const ColumnNames& names) {
   for (size_t role = 0; role < kRoles; ++role) {
     if (column_name(names, static_cast<Role>(role)) == name) return true;
   }
-  return false;
+  return std::any_of(names.extras.begin(), names.extras.end(),
+                     [&](const ExtraColumn& extra) { return extra.name == name; });
 }
 
 }  // namespace

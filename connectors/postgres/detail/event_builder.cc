@@ -20,6 +20,8 @@ bool inside(std::string_view view, std::string_view whole) {
 size_t scratch_bytes(const OutboxRow& row) {
   size_t total = 0;
   for (const std::string& text : row.scratch) total += text.size();
+  for (const std::string& text : row.extra_scratch) total += text.size();
+  if (!row.extras.empty()) total += row.extras.size() * sizeof(core::Extra) + alignof(core::Extra);
   return total;
 }
 
@@ -42,7 +44,19 @@ void EventBuilder::build(const OutboxRow& row, CopyBuffer& message, core::Item& 
   event.event_type = keep(row.event_type, chunk);
   if (row.aggregate_id) event.aggregate_id = keep(*row.aggregate_id, chunk);
   if (row.payload) event.payload = keep(*row.payload, chunk);
+  event.payload_kind = row.payload_kind;
   place_headers(event, chunk);
+  if (!row.extras.empty()) place_extras(row, event, chunk);
+}
+
+void EventBuilder::place_extras(const OutboxRow& row, core::Event& event, core::Chunk& chunk) {
+  auto* table = static_cast<core::Extra*>(
+      chunk.reserve(row.extras.size() * sizeof(core::Extra), alignof(core::Extra)));
+  for (size_t i = 0; i < row.extras.size(); ++i) {
+    core::Extra* extra = new (table + i) core::Extra(row.extras[i]);
+    if (extra->text) extra->text = keep(*extra->text, chunk);
+  }
+  event.extras = {table, row.extras.size()};
 }
 
 void EventBuilder::house(CopyBuffer& message, size_t extra_bytes, core::Item& item) {

@@ -28,6 +28,7 @@ class EventBuilder {
   void house(CopyBuffer& message, size_t extra_bytes, core::Item& item);
   std::string_view keep(std::string_view view, core::Chunk& chunk) const;
   void place_headers(core::Event& event, core::Chunk& chunk);
+  void place_extras(const OutboxRow& row, core::Event& event, core::Chunk& chunk);
 
   core::ChunkPool& pool_;
   core::ChunkRef current_;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "connectors/postgres/detail/outbox_table.h"
 #include "connectors/postgres/detail/poll_findings.h"
+#include "connectors/postgres/detail/table_findings.h"
 
 namespace outbox::postgres {
 namespace {
@@ -86,6 +86,14 @@ void judge_emit(const ServerFacts& facts, const PostgresOptions& options, Findin
                    " to outbox_owner, outbox_relay;");
 }
 
+std::string select_grant(const ServerFacts& facts, const PostgresOptions& options) {
+  const std::string user = quote_identifier(facts.user);
+  const std::string select = "grant select on " + table_sql(options.table) + " to " + user + ";";
+  if (is_our_table(options.table)) return "grant outbox_relay to " + user + "; -- or: " + select;
+  return "grant usage on schema " + quote_identifier(options.table.schema) + " to " + user + "; " +
+         select;
+}
+
 void judge_role(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
   if (!facts.may_replicate && options.mode == Mode::wal) {
     findings.add(Severity::warning, "ROLE_REPLICATION",
@@ -108,59 +116,7 @@ void judge_role(const ServerFacts& facts, const PostgresOptions& options, Findin
     findings.add(polls ? Severity::error : Severity::warning, "TABLE_DENIED",
                  "role " + facts.user + " may not read " + options.table.text() +
                      (polls ? "" : ": older rows cannot be counted, lag in events cannot be told"),
-                 "grant outbox_relay to " + quote_identifier(facts.user) +
-                     "; -- or: grant select on " + table_sql(options.table) + " to " +
-                     quote_identifier(facts.user) + ";");
-  }
-}
-
-bool names_column(const TableFacts& table, const std::string& name) {
-  return std::any_of(table.columns.begin(), table.columns.end(),
-                     [&](const TableColumn& column) { return column.name == name; });
-}
-
-// The same judgement as when rows come: whatever OutboxTable refuses, is refused here before.
-std::optional<Finding> judge_columns(const TableFacts& table, const PostgresOptions& options) {
-  constexpr uint32_t kText = 25;
-  std::vector<RelationColumn> columns;
-  for (const TableColumn& column : table.columns) {
-    columns.push_back({column.name, column.is_enum ? kText : column.base_type, false});
-  }
-  const Relation relation{table.oid, options.table.schema, options.table.name, columns};
-  const auto mapped = OutboxTable::from(relation, options.columns);
-  if (mapped) return std::nullopt;
-  return Finding{Severity::error, mapped.error().code,
-                 "table " + options.table.text() + ": " + mapped.error().detail,
-                 mapped.error().hint};
-}
-
-void judge_table(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
-  const std::string table = options.table.text();
-  if (!facts.table) {
-    findings.add(Severity::error, "TABLE_MISSING",
-                 "database " + facts.database + " has no table " + table,
-                 "outbox schema apply -- or name your table in the source's `table`");
-    return;
-  }
-  findings.add(judge_columns(*facts.table, options));
-  if (options.mode == Mode::poll) {
-    for (Finding& finding : judge_sequence(*facts.table, options)) findings.add(std::move(finding));
-  }
-  if (facts.table->unlogged) {
-    findings.add(Severity::error, "TABLE_UNLOGGED",
-                 "table " + table + " is unlogged: its rows never reach the WAL",
-                 "alter table " + table_sql(options.table) + " set logged;");
-  }
-  if (!facts.table->payload_size_checked) {
-    findings.add(Severity::warning, "NO_SIZE_CHECK",
-                 "table " + table +
-                     " has no CHECK on the size of a payload: one value of 600 MB "
-                     "stops the walsender for ever",
-                 "alter table " + table_sql(options.table) + " add check (octet_length(" +
-                     quote_identifier(names_column(*facts.table, options.columns.payload_bytes)
-                                          ? options.columns.payload_bytes
-                                          : options.columns.payload) +
-                     "::text) <= 33554432) not valid;");
+                 select_grant(facts, options));
   }
 }
 
@@ -190,6 +146,12 @@ std::string table_sql(const TableName& table) {
   return quote_identifier(table.schema) + "." + quote_identifier(table.name);
 }
 
+std::string create_publication_sql(const PostgresOptions& options) {
+  return "create publication " + quote_identifier(options.publication) + " for table " +
+         table_sql(options.table) +
+         " with (publish = 'insert', publish_via_partition_root = true);";
+}
+
 std::string quote_literal(const std::string& text) {
   std::string quoted = "'";
   for (const char c : text) quoted += c == '\'' ? "''" : std::string(1, c);
@@ -200,7 +162,7 @@ std::vector<Finding> judge_server(const ServerFacts& facts, const PostgresOption
   Findings findings;
   judge_settings(facts, options, findings);
   judge_role(facts, options, findings);
-  judge_table(facts, options, findings);
+  for (Finding& finding : judge_table(facts, options)) findings.add(std::move(finding));
   judge_emit(facts, options, findings);
   findings.add(judge_mode(facts, options));
   return findings.take();
@@ -212,7 +174,15 @@ std::vector<Finding> judge_publication(const ServerFacts& facts, const PostgresO
   const std::string name = "publication " + options.publication;
   const std::string sql_name = quote_identifier(options.publication);
   if (!facts.publication) {
-    if (!must_exist && facts.may_create_publication) return {};
+    const bool may_add_table = !facts.table || facts.table->owned || is_our_table(options.table);
+    if (!must_exist && facts.may_create_publication && may_add_table) return {};
+    if (!must_exist && facts.may_create_publication) {
+      findings.add(Severity::error, "PUBLICATION_DENIED",
+                   name + " does not exist, and role " + facts.user +
+                       " may not create it: only the owner of " + options.table.text() + " may",
+                   create_publication_sql(options) + " -- as the owner, or as a superuser");
+      return findings.take();
+    }
     if (!must_exist) {
       findings.add(Severity::error, "PUBLICATION_DENIED",
                    name + " does not exist, and role " + facts.publication_owner +
@@ -223,9 +193,9 @@ std::vector<Finding> judge_publication(const ServerFacts& facts, const PostgresO
     }
     findings.add(Severity::error, "PUBLICATION_MISSING",
                  name + " does not exist: the slot cannot be read without it",
-                 "create publication " + sql_name + " for table " + table_sql(options.table) +
-                     " with (publish = 'insert', publish_via_partition_root = true); -- rows "
-                     "committed while it was missing are not sent: compare with `outbox verify`");
+                 create_publication_sql(options) +
+                     " -- rows committed while it was missing are not sent: compare with `outbox "
+                     "verify`");
     return findings.take();
   }
   const PublicationFacts& publication = *facts.publication;

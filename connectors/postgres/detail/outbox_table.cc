@@ -16,6 +16,7 @@ constexpr uint32_t kInt8 = 20;
 constexpr uint32_t kInt2 = 21;
 constexpr uint32_t kInt4 = 23;
 constexpr uint32_t kUuid = 2950;
+constexpr uint32_t kJson = 114;
 constexpr uint32_t kJsonb = 3802;
 constexpr uint32_t kTextTypes[] = {18,  19,   25,
                                    114, 1042, 1043};  // char name text json bpchar varchar
@@ -57,6 +58,11 @@ bool unhex(std::string_view text, std::string& out) {
   return true;
 }
 
+core::PayloadKind payload_kind(uint32_t type) {
+  if (type == kJsonb || type == kJson) return core::PayloadKind::json;
+  return type == kBytea ? core::PayloadKind::bytes : core::PayloadKind::text;
+}
+
 core::Uuid uuid_of(std::string_view bytes) {
   core::Uuid id;
   bytes.copy(reinterpret_cast<char*>(id.bytes.data()), id.bytes.size());
@@ -85,6 +91,12 @@ const std::string& column_name(const ColumnNames& names, Role role) {
       break;
   }
   return names.headers;
+}
+
+const char* role_name(Role role) {
+  constexpr const char* kNames[kRoles] = {"seq",        "id",      "aggregate_type", "aggregate_id",
+                                          "event_type", "payload", "payload_bytes",  "headers"};
+  return kNames[static_cast<size_t>(role)];
 }
 
 std::optional<OutboxTable::Encoding> OutboxTable::encoding_for(Role role, uint32_t type) {
@@ -138,22 +150,57 @@ Result<void> OutboxTable::map(const Relation& relation) {
                          std::to_string(relation.columns[i].type) + ") that cannot be used for it",
                      "Map another column in [source.<name>.columns], or change its type"};
       }
-      columns_[r] = {static_cast<int>(i), *encoding};
+      columns_[r] = {static_cast<int>(i), *encoding, payload_kind(relation.columns[i].type)};
     }
   }
-  for (const Role role :
-       {Role::id, Role::aggregate_type, Role::aggregate_id, Role::event_type, Role::payload}) {
-    if (column(role).index >= 0) continue;
-    if (role == Role::payload && column(Role::payload_bytes).index >= 0) continue;
+  for (size_t r = 0; r < kRoles; ++r) {
+    const Role role = static_cast<Role>(r);
+    if (column(role).index >= 0 || may_lack(role)) continue;
     return Error{core::Fault::fatal,
                  "COLUMN_MISSING",
                  "read table",
                  name_,
-                 "there is no column \"" + column_name(names_, role) + "\"",
+                 "there is no column \"" + column_name(names_, role) + "\" for " + role_name(role),
                  "Add it, or name another in [source.<name>.columns], and start again: nothing is "
                  "lost, the slot keeps the events"};
   }
+  return map_extras(relation);
+}
+
+Result<void> OutboxTable::map_extras(const Relation& relation) {
+  for (const ExtraColumn& wanted : names_.extras) {
+    Result<ExtraReader> reader = ExtraReader::from(relation, wanted);
+    if (!reader) {
+      Error error = reader.error();
+      error.subject = name_;
+      return error;
+    }
+    extras_.push_back(*reader);
+  }
   return {};
+}
+
+// A name that somebody wrote into the config must be there; of the default ones some need not.
+bool OutboxTable::may_lack(Role role) const {
+  static const ColumnNames kDefaults;
+  const std::string& name = column_name(names_, role);
+  const bool has_payload =
+      column(Role::payload).index >= 0 || column(Role::payload_bytes).index >= 0;
+  switch (role) {
+    case Role::id:
+      return false;
+    case Role::aggregate_type:
+    case Role::aggregate_id:
+    case Role::event_type:
+      return name.empty();
+    case Role::payload:
+    case Role::payload_bytes:
+      return has_payload && (name.empty() || name == column_name(kDefaults, role));
+    case Role::seq:
+    case Role::headers:
+      break;
+  }
+  return name.empty() || name == column_name(kDefaults, role);
 }
 
 OutboxTable::Taken OutboxTable::binary(Encoding encoding, std::string_view bytes,
@@ -273,6 +320,24 @@ Result<void> OutboxTable::read(std::span<const Value> values, OutboxRow& row) co
   row.event_type = event_type.bytes.value_or(std::string_view{});
   row.headers = headers.bytes.value_or(std::string_view{});
   row.payload = payload_bytes.bytes ? payload_bytes.bytes : payload.bytes;
+  row.payload_kind = column(payload_bytes.bytes ? Role::payload_bytes : Role::payload).kind;
+  if (!extras_.empty()) [[unlikely]]
+    return read_extras(values, row);
+  return {};
+}
+
+Result<void> OutboxTable::read_extras(std::span<const Value> values, OutboxRow& row) const {
+  row.extras.resize(extras_.size());
+  row.extra_scratch.resize(extras_.size());
+  for (size_t i = 0; i < extras_.size(); ++i) {
+    if (extras_[i].read(values, row.extra_scratch[i], row.extras[i])) continue;
+    return Error{core::Fault::fatal,
+                 "ROW_MALFORMED",
+                 "read a row of",
+                 name_,
+                 "column \"" + names_.extras[i].name + "\" holds what its type does not say",
+                 ""};
+  }
   return {};
 }
 

@@ -11,7 +11,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "connectors/postgres/detail/extra_reader.h"
 #include "connectors/postgres/detail/pgoutput.h"
 #include "connectors/postgres/options.h"
 #include "relay/core/event.h"
@@ -33,6 +35,9 @@ inline constexpr size_t kRoles = 8;
 
 const std::string& column_name(const ColumnNames& names, Role role);
 
+/// What the role is called in the config.
+const char* role_name(Role role);
+
 /// What one row says, before it is an event. Views point into the row's message or, where a value
 /// had to be rewritten (a number as text), into `scratch`. Reused, so that a row allocates nothing.
 struct OutboxRow {
@@ -43,8 +48,11 @@ struct OutboxRow {
   std::string_view event_type;
   std::optional<std::string_view> payload;
   std::string_view headers;  // JSON text; empty when there is none
+  core::PayloadKind payload_kind = core::PayloadKind::bytes;
+  std::vector<core::Extra> extras;  // as ColumnNames::extras; views as above
 
   std::array<std::string, kRoles> scratch;
+  std::vector<std::string> extra_scratch;
 };
 
 class OutboxTable {
@@ -66,6 +74,7 @@ class OutboxTable {
   struct Column {
     int index = -1;  // -1: the table has no such column
     Encoding encoding = Encoding::verbatim;
+    core::PayloadKind kind = core::PayloadKind::bytes;
   };
 
   struct Taken {
@@ -78,6 +87,9 @@ class OutboxTable {
   static Taken text(Encoding encoding, std::string_view bytes, std::string& scratch);
 
   core::Result<void> map(const Relation& relation);
+  core::Result<void> map_extras(const Relation& relation);
+  core::Result<void> read_extras(std::span<const Value> values, OutboxRow& row) const;
+  bool may_lack(Role role) const;
   Taken take(Role role, std::span<const Value> values, OutboxRow& row) const;
   bool read_id(std::span<const Value> values, OutboxRow& row) const;
   bool read_seq(std::span<const Value> values, OutboxRow& row) const;
@@ -87,6 +99,7 @@ class OutboxTable {
   uint32_t relation_ = 0;
   size_t column_count_ = 0;
   std::array<Column, kRoles> columns_;
+  std::vector<ExtraReader> extras_;
   std::string name_;  // "outbox.event", for errors
   ColumnNames names_;
 };

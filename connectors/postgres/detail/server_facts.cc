@@ -56,6 +56,9 @@ constexpr const char* kTableQuery = R"sql(
 select c.oid, c.relkind = 'p' as partitioned, c.relpersistence = 'u' as unlogged,
        pg_catalog.has_schema_privilege(n.oid, 'usage')
          and pg_catalog.has_table_privilege(c.oid, 'select') as may_select,
+       pg_catalog.pg_has_role(c.relowner, 'usage') as owned,
+       pg_catalog.pg_stat_get_tuples_inserted(c.oid) as rows_inserted,
+       pg_catalog.pg_stat_get_tuples_deleted(c.oid) as rows_deleted,
        exists (select from pg_catalog.pg_constraint k join pg_catalog.pg_attribute a
                  on a.attrelid = k.conrelid and a.attnum = any (k.conkey)
                where k.conrelid = c.oid and k.contype = 'c' and a.attname in ($4, $5))
@@ -154,6 +157,9 @@ Result<std::optional<TableFacts>> read_table(Connection& sql, const PostgresOpti
   table.partitioned = rows->truth("partitioned");
   table.unlogged = rows->truth("unlogged");
   table.may_select = rows->truth("may_select");
+  table.owned = rows->truth("owned");
+  table.rows_inserted = rows->number<int64_t>("rows_inserted");
+  table.rows_deleted = rows->number<int64_t>("rows_deleted");
   table.payload_size_checked = rows->truth("payload_size_checked");
   table.sequence = rows->value("sequence");
   if (!table.sequence.empty()) {

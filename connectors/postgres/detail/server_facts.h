@@ -27,6 +27,7 @@ struct TableFacts {
   uint32_t oid = 0;
   bool partitioned = false;
   bool may_select = false;
+  bool owned = false;                 // by a role that this login may act as
   bool payload_size_checked = false;  // some CHECK looks at a payload column
   bool unlogged = false;
   std::string sequence;  // of the seq column, "" if it has none
@@ -35,8 +36,10 @@ struct TableFacts {
   bool sequence_ascends = true;
   bool seq_by_default = false;  // the column's default takes the sequence's next value
   std::optional<uint64_t> first_seq_kept =
-      std::nullopt;         // of outbox.event: where its oldest partition begins
-  bool subscribed = false;  // a subscription of this database fills the table
+      std::nullopt;           // of outbox.event: where its oldest partition begins
+  bool subscribed = false;    // a subscription of this database fills the table
+  int64_t rows_inserted = 0;  // since the server's statistics began
+  int64_t rows_deleted = 0;
   std::vector<TableColumn> columns;
 };
 

@@ -133,11 +133,7 @@ class Starting {
     const auto made =
         ours ? sql_->run("select outbox.create_publication($1)", {options_.publication}, "make",
                          subject, waiter_)
-             : sql_->run("create publication " + quote_identifier(options_.publication) +
-                             " for table " + quote_identifier(options_.table.schema) + "." +
-                             quote_identifier(options_.table.name) +
-                             " with (publish = 'insert', publish_via_partition_root = true)",
-                         {}, "make", subject, waiter_);
+             : sql_->run(create_publication_sql(options_), {}, "make", subject, waiter_);
     if (!made) return made.error();
     note("PUBLICATION_MADE",
          "made publication " + options_.publication + " for table " + options_.table.text());

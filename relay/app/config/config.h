@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/app/config/record_format.h"
 #include "relay/app/secret.h"
 #include "relay/core/limits.h"
 #include "relay/flow/router.h"
@@ -34,6 +35,19 @@ struct AdminConfig {
 /// How events leave Postgres.
 enum class SourceMode : uint8_t { wal, poll };
 
+/// What the outbox table's columns are called. Empty: the table has none.
+struct ColumnNames {
+  std::string seq = "seq";
+  std::string id = "id";
+  std::string aggregate_type = "aggregate_type";
+  std::string aggregate_id = "aggregate_id";
+  std::string event_type = "event_type";
+  std::string payload = "payload";
+  std::string payload_bytes = "payload_bytes";
+  std::string headers = "headers";
+  bool operator==(const ColumnNames&) const = default;
+};
+
 /// A Postgres database with an outbox.
 struct SourceConfig {
   std::string name;
@@ -43,6 +57,7 @@ struct SourceConfig {
   std::string publication;  // default: as the slot
   std::string table_schema = "outbox";
   std::string table_name = "event";
+  ColumnNames columns;
 
   /// How often a heartbeat goes into the WAL, so that lag is true when nobody writes. 0: never.
   std::chrono::milliseconds heartbeat{1000};
@@ -63,7 +78,8 @@ struct PipelineConfig {
   std::string name;
   std::string source;
   std::string sink;
-  std::vector<flow::Route> routes;  // never empty: without any in the file, the default route
+  std::vector<flow::Route> routes;    // never empty: without any in the file, the default route
+  std::vector<RecordFormat> formats;  // one a route
 
   size_t window_events = core::kWindowCells;  // a power of two: what the file says is rounded up
   size_t window_bytes = core::kWindowBytes;

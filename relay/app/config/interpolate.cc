@@ -117,7 +117,10 @@ core::Result<Interpolated> interpolate(std::string_view text, Placeholders place
     result.value += text.substr(at, begin - at);
     const std::string_view name = text.substr(begin + 2, end - begin - 2);
     at = end + 1;
-    if (placeholders == Placeholders::per_event && name == "aggregate_type") {
+    const bool group = !name.empty() && name.front() >= 'a' && name.front() <= 'z' &&
+                       name.find(':') == std::string_view::npos;
+    if ((placeholders == Placeholders::per_event && name == "aggregate_type") ||
+        (placeholders == Placeholders::groups && group)) {
       result.value += text.substr(begin, at - begin);
       continue;
     }

@@ -29,6 +29,7 @@ core::Result<std::string> read_file(const std::string& path, size_t bytes_max);
 enum class Placeholders : uint8_t {
   none,       // ${VAR} and ${file:...} only
   per_event,  // ${aggregate_type} stays as it is
+  groups,     // ${name} of a regular expression's group stays: it begins in lower case
 };
 
 struct Interpolated {

@@ -2,6 +2,7 @@
 #include <bit>
 #include <string_view>
 
+#include "relay/app/config/read_format.h"
 #include "relay/app/config/sections.h"
 
 namespace outbox::app {
@@ -50,23 +51,46 @@ void read_match(TableReader& reader, flow::Route& route) {
   fields.finish();
 }
 
-flow::Route read_route(const Node& table, const std::string& title, LoadContext& context) {
+void read_topic(TableReader& reader, flow::Route& route) {
+  const bool by_rule = reader.has("topic_regex") || reader.has("topic_replacement");
+  route.topic_rule = read_topic_rule(reader);
+  if (route.topic_rule) route.topic = route.topic_rule->text;
+  const auto topic = reader.text("topic", by_rule ? Presence::optional : Presence::required,
+                                 "\"order.events\"", Placeholders::per_event);
+  if (!topic) return;
+  if (by_rule) {
+    reader.context().note(topic->place,
+                          "\"topic\" in " + reader.title() +
+                              " and topic_regex exclude "
+                              "each other",
+                          "Remove one of them.");
+    return;
+  }
+  check_topic(*topic, reader.title(), reader.context());
+  route.topic = topic->value;
+}
+
+struct ReadRoute {
+  flow::Route route;
+  RecordFormat format;
+};
+
+ReadRoute read_route(const Node& table, const std::string& title, LoadContext& context) {
   flow::Route route;
   TableReader reader(table, table.place, title, context);
   read_match(reader, route);
-  if (const auto topic =
-          reader.text("topic", Presence::required, "\"order.events\"", Placeholders::per_event)) {
-    check_topic(*topic, title, context);
-    route.topic = topic->value;
-  }
+  read_topic(reader, route);
   const std::string on_failure =
       reader.choice("on_failure", {"dead-letter", "skip"}, {"hold", "park"}, "dead-letter");
   route.on_failure = on_failure == "skip" ? flow::OnFailure::skip : flow::OnFailure::dead_letter;
-  reader.choice("format", {"plain"}, {"cloudevents", "debezium"}, "plain");
+  RecordFormat format = read_format(reader);
+  if (!std::holds_alternative<PlainFormatConfig>(format)) {
+    route.weighing = flow::Weighing::by_sink;
+  }
   route.name = route.topic;
   reader.later({"key", "regions", "hold_memory_ms", "harmless_repeat", "endpoint"});
   reader.finish();
-  return route;
+  return {std::move(route), std::move(format)};
 }
 
 /// A route's name labels its metrics, so two routes to one topic need two names.
@@ -83,12 +107,15 @@ void read_routes(TableReader& reader, PlacedPipeline& placed) {
   const Node* routes = reader.tables("route");
   if (routes == nullptr || routes->items.empty()) {
     placed.config.routes.push_back(flow::default_route());
+    placed.config.formats.emplace_back();
     return;
   }
   for (size_t i = 0; i < routes->items.size(); ++i) {
     const std::string title = "[[pipeline.route]] " + std::to_string(i + 1) +
                               (placed.name.shown.empty() ? "" : " of " + placed.name.shown);
-    placed.config.routes.push_back(read_route(routes->items[i], title, reader.context()));
+    ReadRoute read = read_route(routes->items[i], title, reader.context());
+    placed.config.routes.push_back(std::move(read.route));
+    placed.config.formats.push_back(std::move(read.format));
     placed.route_places.push_back(routes->items[i].place);
   }
   make_names_unique(placed.config.routes);

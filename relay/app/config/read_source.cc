@@ -68,6 +68,49 @@ void read_table_name(TableReader& reader, SourceConfig& source) {
       "Write it as \"outbox.event\".");
 }
 
+void read_column(TableReader& fields, const std::string& role, std::string& column) {
+  const auto name = fields.text(role, Presence::optional, '"' + column + '"');
+  if (!name) return;
+  const std::string& value = name->value;
+  // Postgres takes any character in a name; only what cannot be one is refused here.
+  const bool none = value.empty() && role != "id";
+  if (!none && (value.empty() || value.size() > kIdentifierBytesMax ||
+                value.find('\0') != std::string::npos)) {
+    fields.context().note(
+        name->place,
+        role + " = " + quoted(name->shown) + " in " + fields.title() + " is not a column's name",
+        "1 to 63 bytes, as Postgres spells it" +
+            std::string(role == "id" ? "." : "; \"\" if the table has none."));
+  }
+  column = value;
+}
+
+void read_columns(TableReader& reader, SourceConfig& source) {
+  const Node* table = reader.table("columns");
+  if (table == nullptr) return;
+  TableReader fields(*table, table->place, "columns of " + reader.title(), reader.context());
+  ColumnNames& columns = source.columns;
+  read_column(fields, "seq", columns.seq);
+  read_column(fields, "id", columns.id);
+  read_column(fields, "aggregate_type", columns.aggregate_type);
+  read_column(fields, "aggregate_id", columns.aggregate_id);
+  read_column(fields, "event_type", columns.event_type);
+  read_column(fields, "payload", columns.payload);
+  read_column(fields, "payload_bytes", columns.payload_bytes);
+  read_column(fields, "headers", columns.headers);
+  fields.finish();
+  if (source.mode == SourceMode::poll && columns.seq.empty()) {
+    reader.context().note(table->place,
+                          reader.title() + " polls a table without a column for \"seq\"",
+                          "Name a bigserial or identity column, or use mode = \"wal\", which "
+                          "needs none.");
+  }
+  if (columns.payload.empty() && columns.payload_bytes.empty()) {
+    reader.context().note(table->place, fields.title() + " names no payload",
+                          "Name the column in payload, or in payload_bytes.");
+  }
+}
+
 void read_names(TableReader& reader, PlacedSource& placed) {
   SourceConfig& source = placed.config;
   source.slot = default_slot(source.name);
@@ -114,10 +157,11 @@ PlacedSource read_source(const Entry& section, LoadContext& context) {
   source.mode = polls ? SourceMode::poll : SourceMode::wal;
   read_names(reader, placed);
   read_table_name(reader, source);
+  read_columns(reader, source);
   source.heartbeat = std::chrono::milliseconds(reader.integer("heartbeat_ms", 0, 3'600'000, 1000));
   source.poll_interval =
       std::chrono::milliseconds(reader.integer("poll_interval_ms", 2, 60'000, 50));
-  reader.later({"columns", "shards", "refill", "order_column"});
+  reader.later({"shards", "refill", "order_column"});
   reader.finish();
   return placed;
 }

@@ -108,6 +108,17 @@ int64_t TableReader::integer(const std::string& key, int64_t min, int64_t max, i
   return value.integer;
 }
 
+bool TableReader::truth(const std::string& key, bool fallback) {
+  const Entry* entry = find(key);
+  if (entry == nullptr) return fallback;
+  if (entry->value.kind == NodeKind::boolean) return entry->value.boolean;
+  context_.note(entry->value.place,
+                "\"" + key + "\" in " + title_ + " is " + to_string(entry->value.kind) +
+                    ", not true or false",
+                "Write " + key + " = true, without quotes.");
+  return fallback;
+}
+
 const Node* TableReader::of_kind(const std::string& key, NodeKind kind, const char* wanted) {
   const Entry* entry = find(key);
   if (entry == nullptr) return nullptr;

@@ -43,6 +43,9 @@ class TableReader {
   TableReader(const TableReader&) = delete;
   TableReader& operator=(const TableReader&) = delete;
 
+  /// Whether the key is there, of whatever kind; declares nothing.
+  bool has(const std::string& key) const { return table_.find(key) != nullptr; }
+
   /// A string with placeholders filled in. `example` ends the message when a required one is
   /// missing.
   std::optional<Text> text(const std::string& key, Presence presence,
@@ -57,6 +60,9 @@ class TableReader {
 
   /// A whole number within the bounds; `fallback` when absent or wrong.
   int64_t integer(const std::string& key, int64_t min, int64_t max, int64_t fallback);
+
+  /// true or false; `fallback` when absent or of another kind.
+  bool truth(const std::string& key, bool fallback);
 
   /// A table or an array of tables below this one; null when absent or of another kind.
   const Node* table(const std::string& key);

@@ -31,6 +31,32 @@ TEST(ConfigTest, AMinimalConfigGetsEveryDefault) {
   EXPECT_EQ(config.pipelines[0].window_events, core::kWindowCells);
 }
 
+TEST(ConfigTest, ColumnsOfAForeignTableAreReadAndWhatIsNotNamedKeepsItsDefault) {
+  const Loaded loaded = load_text(kSource + R"(table = "public.outboxevent"
+columns = { aggregate_type = "aggregatetype", aggregate_id = "AggregateId", event_type = "" }
+)" + kSink + kPipeline);
+  ASSERT_TRUE(loaded.config);
+  ColumnNames columns;
+  columns.aggregate_type = "aggregatetype";
+  columns.aggregate_id = "AggregateId";
+  columns.event_type = "";
+  EXPECT_EQ(loaded.config->sources[0].columns, columns);
+}
+
+TEST(ConfigTest, WrongColumnsAreNamedWithTheirPlace) {
+  const std::string problems = problems_of(kSource + R"(mode = "poll"
+columns = { aggregatetype = "a", id = "", seq = "", payload = "", payload_bytes = "" }
+)" + kSink + kPipeline);
+  EXPECT_NE(problems.find("relay.toml:5:13: "), std::string::npos) << problems;
+  EXPECT_NE(problems.find("Did you mean \"aggregate_type\""), std::string::npos) << problems;
+  EXPECT_NE(problems.find("id = \"\" in columns of [source.shop] is not a column's name"),
+            std::string::npos)
+      << problems;
+  EXPECT_NE(problems.find("polls a table without a column for \"seq\""), std::string::npos)
+      << problems;
+  EXPECT_NE(problems.find("names no payload"), std::string::npos) << problems;
+}
+
 TEST(ConfigTest, EveryKeyIsRead) {
   const Loaded loaded = load_text(R"(
 [admin]
@@ -196,22 +222,20 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     LaterReleases, ConfigFaultTest,
-    testing::Values(
-        Fault{"Status", kSource + "mode = \"status\"\n",
-              "mode = \"status\" comes with a later release."},
-        Fault{"Columns", kSource + "[source.shop.columns]\nid = \"x\"\n",
-              "\"columns\" in [source.shop] comes with a later release."},
-        Fault{"Http", "[sink.web]\ntype = \"http\"\n",
-              "type = \"http\" comes with a later release."},
-        Fault{"Local", "[source.shop]\ntype = \"local\"\n",
-              "type = \"local\" comes with a later release."},
-        Fault{"Hold", kMinimal + kRoute + "topic = \"a\"\non_failure = \"hold\"\n",
-              "on_failure = \"hold\" comes with a later release."},
-        Fault{"Park", kMinimal + kRoute + "topic = \"a\"\non_failure = \"park\"\n",
-              "on_failure = \"park\" comes with a later release."},
-        Fault{"CloudEvents", kMinimal + kRoute + "topic = \"a\"\nformat = \"cloudevents\"\n",
-              "format = \"cloudevents\" comes with a later release."},
-        Fault{"Reconcile", kMinimal + "[reconcile]\n", "\"reconcile\" in the config comes with"}),
+    testing::Values(Fault{"Status", kSource + "mode = \"status\"\n",
+                          "mode = \"status\" comes with a later release."},
+                    Fault{"Shards", kSource + "[source.shop.shards]\nid = \"x\"\n",
+                          "\"shards\" in [source.shop] comes with a later release."},
+                    Fault{"Http", "[sink.web]\ntype = \"http\"\n",
+                          "type = \"http\" comes with a later release."},
+                    Fault{"Local", "[source.shop]\ntype = \"local\"\n",
+                          "type = \"local\" comes with a later release."},
+                    Fault{"Hold", kMinimal + kRoute + "topic = \"a\"\non_failure = \"hold\"\n",
+                          "on_failure = \"hold\" comes with a later release."},
+                    Fault{"Park", kMinimal + kRoute + "topic = \"a\"\non_failure = \"park\"\n",
+                          "on_failure = \"park\" comes with a later release."},
+                    Fault{"Reconcile", kMinimal + "[reconcile]\n",
+                          "\"reconcile\" in the config comes with"}),
     [](const auto& fault) { return fault.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(

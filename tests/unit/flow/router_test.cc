@@ -38,7 +38,8 @@ class RouterTest : public testing::Test {
     Router router({Route{"all", {}, {}, "t"}}, sink_, checks);
     const Decision decision = route(router, of);
     EXPECT_EQ(decision.verdict, Verdict::deliver);
-    const auto cause = router.refusal(item_.event, *decision.destination, clock_.now());
+    const auto cause =
+        router.refusal(item_.event, decision.route, *decision.destination, clock_.now());
     if (cause) detail_ = cause->detail;
     return cause ? cause->code : "";
   }

@@ -35,6 +35,76 @@ void expect(const ServerFacts& facts, const std::string& code, Severity severity
 
 TEST(FindingsTest, AServerThatIsAsItShouldBeHasNone) { EXPECT_TRUE(judged(good_server()).empty()); }
 
+// public.outboxevent, as Debezium's documentation makes it.
+ServerFacts debezium_server() {
+  ServerFacts facts = good_server();
+  facts.table->columns = {{"id", "uuid", 2950, false, true},
+                          {"aggregatetype", "character varying(255)", 1043, false, true},
+                          {"aggregateid", "character varying(255)", 1043, false, true},
+                          {"type", "character varying(255)", 1043, false, true},
+                          {"payload", "jsonb", 3802, false, false}};
+  facts.table->partitioned = false;
+  facts.table->sequence = "";
+  return facts;
+}
+
+PostgresOptions debezium_options() {
+  PostgresOptions of_debezium = options();
+  of_debezium.table = {"public", "outboxevent"};
+  of_debezium.columns.aggregate_type = "aggregatetype";
+  of_debezium.columns.aggregate_id = "aggregateid";
+  of_debezium.columns.event_type = "type";
+  return of_debezium;
+}
+
+TEST(FindingsTest, ADebeziumTableThatIsNotMappedGetsTheLineThatMapsIt) {
+  PostgresOptions unmapped = debezium_options();
+  unmapped.columns = {};
+  const auto findings = judge_server(debezium_server(), unmapped);
+  const Finding* finding = find(findings, "COLUMN_MISSING");
+  ASSERT_NE(finding, nullptr);
+  EXPECT_EQ(finding->remedy,
+            "Write in the source: columns = { aggregate_type = \"aggregatetype\", aggregate_id = "
+            "\"aggregateid\", event_type = \"type\" }");
+  EXPECT_TRUE(judge_server(debezium_server(), debezium_options()).empty());
+}
+
+TEST(FindingsTest, APollOfADebeziumTableNamesTheMissingSequenceAndTheRowsThatItCannotSee) {
+  PostgresOptions polled = debezium_options();
+  polled.mode = Mode::poll;
+  ServerFacts facts = debezium_server();
+  auto findings = judge_server(facts, polled);
+  EXPECT_NE(find(findings, "SEQUENCE_MISSING"), nullptr);
+  ASSERT_NE(find(findings, "DELETED_ROWS_UNSEEN"), nullptr);
+  EXPECT_EQ(find(findings, "DELETED_ROWS_UNSEEN")->severity, Severity::note);
+  facts.table->rows_inserted = 1000;
+  facts.table->rows_deleted = 1000;
+  findings = judge_server(facts, polled);
+  EXPECT_EQ(find(findings, "DELETED_ROWS_UNSEEN")->severity, Severity::warning);
+  facts.table->rows_deleted = 800;
+  findings = judge_server(facts, polled);
+  EXPECT_EQ(find(findings, "DELETED_ROWS_UNSEEN")->severity, Severity::note);
+}
+
+TEST(FindingsTest, OnlyTheOwnerOfATeamsTableMayMakeItsPublication) {
+  ServerFacts facts = debezium_server();
+  facts.publication.reset();
+  auto findings = judge_publication(facts, debezium_options(), false);
+  const Finding* denied = find(findings, "PUBLICATION_DENIED");
+  ASSERT_NE(denied, nullptr);
+  EXPECT_NE(denied->remedy.find("create publication \"outbox_shop\" for table "
+                                "\"public\".\"outboxevent\" with (publish = 'insert'"),
+            std::string::npos);
+  facts.table->owned = true;
+  EXPECT_TRUE(judge_publication(facts, debezium_options(), false).empty());
+  facts.table->may_select = false;
+  findings = judge_server(facts, debezium_options());
+  ASSERT_NE(find(findings, "TABLE_DENIED"), nullptr);
+  EXPECT_EQ(find(findings, "TABLE_DENIED")->remedy,
+            "grant usage on schema \"public\" to \"relay\"; grant select on "
+            "\"public\".\"outboxevent\" to \"relay\";");
+}
+
 TEST(FindingsTest, WalLevelVersionAndStandbyStopAStart) {
   ServerFacts facts = good_server();
   facts.wal_level = "replica";

@@ -69,6 +69,32 @@ TEST(OutboxTableTest, BinaryValuesOfTheSchemaBecomeAnEvent) {
   EXPECT_EQ(table.row.headers, "{}");
 }
 
+TEST(OutboxTableTest, ATableWithOtherNamesAndWithoutSomeColumnsBecomesAnEvent) {
+  ColumnNames names;
+  names.aggregate_type = "aggregatetype";
+  names.aggregate_id = "aggregateid";
+  names.event_type = "";
+  Table table({{"id", 2950}, {"aggregatetype", 1043}, {"aggregateid", 20}, {"payload", 17}}, names);
+  ASSERT_TRUE(table.made().ok());
+  ASSERT_TRUE(table
+                  .read({wire::binary(wire::kUuidBytes), wire::binary("order"),
+                         wire::binary(wire::number(42, 8)), wire::binary("\x01\xff")})
+                  .ok());
+  EXPECT_EQ(table.row.seq, 0u);
+  EXPECT_EQ(table.row.aggregate_type, "order");
+  EXPECT_EQ(table.row.aggregate_id, "42");
+  EXPECT_EQ(table.row.event_type, "");
+  EXPECT_EQ(table.row.payload, "\x01\xff");
+}
+
+TEST(OutboxTableTest, AColumnThatTheConfigNamesMustBeThere) {
+  ColumnNames names;
+  names.headers = "metadata";
+  Table table(wire::event_columns(), names);
+  ASSERT_FALSE(table.made().ok());
+  EXPECT_EQ(table.made().error().detail, "there is no column \"metadata\" for headers");
+}
+
 TEST(OutboxTableTest, TextValuesOfTheSchemaBecomeTheSameEvent) {
   Table table(wire::event_columns());
   ASSERT_TRUE(
