@@ -17,12 +17,46 @@ constexpr auto kAskTimeout = std::chrono::seconds(5);
 
 // ---- Postgres
 
+postgres::Mode mode_of(SourceMode mode) {
+  switch (mode) {
+    case SourceMode::wal:
+      return postgres::Mode::wal;
+    case SourceMode::poll:
+      return postgres::Mode::poll;
+    case SourceMode::status:
+      return postgres::Mode::status;
+  }
+  return postgres::Mode::wal;
+}
+
+postgres::ColumnNames column_names(const std::map<std::string, std::string>& columns) {
+  postgres::ColumnNames names;
+  const std::pair<const char*, std::string postgres::ColumnNames::*> all[] = {
+      {"id", &postgres::ColumnNames::id},
+      {"aggregate_type", &postgres::ColumnNames::aggregate_type},
+      {"aggregate_id", &postgres::ColumnNames::aggregate_id},
+      {"event_type", &postgres::ColumnNames::event_type},
+      {"payload", &postgres::ColumnNames::payload},
+      {"status", &postgres::ColumnNames::status},
+      {"order", &postgres::ColumnNames::order},
+      {"created_at", &postgres::ColumnNames::created_at},
+      {"cause", &postgres::ColumnNames::cause}};
+  for (const auto& [column, name] : all) {
+    if (const auto named = columns.find(column); named != columns.end()) {
+      names.*name = named->second;
+    }
+  }
+  return names;
+}
+
 postgres::PostgresOptions postgres_options(const SourceConfig& source,
                                            const std::string& pipeline) {
   postgres::PostgresOptions options;
   options.url = source.url.reveal();
   options.pipeline = pipeline;
-  options.mode = source.mode == SourceMode::poll ? postgres::Mode::poll : postgres::Mode::wal;
+  options.mode = mode_of(source.mode);
+  options.columns = column_names(source.columns);
+  options.shards = source.shards;
   options.slot = source.slot;
   options.publication = source.publication;
   options.table = postgres::TableName{source.table_schema, source.table_name};
@@ -57,6 +91,16 @@ SourceGauges gauges_of(const postgres::PollSource& source) {
   return gauges;
 }
 
+// A count stands for a heartbeat: it came by once every row that it saw is settled.
+SourceGauges gauges_of(const postgres::StatusSource& source) {
+  SourceGauges gauges;
+  gauges.reconnects = source.reconnects();
+  const postgres::StatusFacts& facts = source.facts();
+  if (facts.read_at == core::Instant{}) return gauges;
+  gauges.heartbeat = Heartbeat{core::Position{facts.newest, 0}, facts.read_at, facts.newest};
+  return gauges;
+}
+
 std::vector<Notice> notices_of(const std::vector<postgres::Finding>& findings) {
   std::vector<Notice> notices;
   for (const postgres::Finding& finding : findings) {
@@ -80,6 +124,12 @@ void add_source(PipelineParts& parts, std::unique_ptr<PostgresSource> made) {
 void add_postgres(PipelineParts& parts, const SourceConfig& config) {
   parts.pool = std::make_shared<core::ChunkPool>();
   auto postgres = postgres::make_postgres_source(postgres_options(config, parts.name), *parts.pool);
+  if (postgres.status != nullptr) {
+    parts.gauges = [&source = *postgres.status] { return gauges_of(source); };
+    add_source(parts, std::move(postgres.status));
+    parts.checkpoint = std::move(postgres.marks);
+    return;
+  }
   if (postgres.wal != nullptr) {
     parts.gauges = [&source = *postgres.wal, &progress = *postgres.progress] {
       return gauges_of(source, progress);
@@ -180,7 +230,7 @@ std::vector<Finding> look_at_source(const SourceConfig& source, const std::strin
   if (std::all_of(findings.begin(), findings.end(),
                   [](const Finding& one) { return one.level == FindingLevel::ok; })) {
     findings.push_back(Finding{FindingLevel::ok,
-                               source.mode == SourceMode::poll
+                               source.mode != SourceMode::wal
                                    ? "nothing stands in the way of polling " + source.table_schema +
                                          "." + source.table_name
                                    : "nothing stands in the way of slot " + source.slot +

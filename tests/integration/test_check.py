@@ -183,8 +183,6 @@ LATER = [
     mistake("cloudevents", 'topic = "order.events"',
             'topic = "order.events"\nformat = "cloudevents"', "later release", at="format"),
     mistake("sink http", 'type = "kafka"', 'type = "http"', "later release"),
-    mistake("columns", 'mode = "wal"', 'mode = "wal"\ncolumns = { id = "event_id" }',
-            "later release", at="columns"),
 ]
 PLACEHOLDERS = [
     mistake("unset variable", "${SHOP_URL}", "${NO_SUCH_VARIABLE}", "NO_SUCH_VARIABLE",

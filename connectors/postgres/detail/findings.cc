@@ -4,6 +4,7 @@
 
 #include "connectors/postgres/detail/outbox_table.h"
 #include "connectors/postgres/detail/poll_findings.h"
+#include "connectors/postgres/detail/status_findings.h"
 
 namespace outbox::postgres {
 namespace {
@@ -47,7 +48,7 @@ void judge_settings(const ServerFacts& facts, const PostgresOptions& options, Fi
                  "the server is a standby (in recovery): it takes no progress and no heartbeat",
                  "Let the URL name the primary, or add target_session_attrs=read-write to it");
   }
-  if (options.mode == Mode::poll) return;
+  if (options.mode != Mode::wal) return;
   if (facts.wal_level != "logical") {
     findings.add(Severity::error, "WAL_LEVEL",
                  "wal_level is " + facts.wal_level + ", logical decoding needs logical",
@@ -80,7 +81,9 @@ void judge_role(const ServerFacts& facts, const PostgresOptions& options, Findin
                      "right by a role of theirs instead)",
                  "alter role " + quote_identifier(facts.user) + " replication;");
   }
-  if (facts.progress_table == ProgressTable::missing) {
+  if (options.mode == Mode::status) {
+    // The table keeps the progress itself.
+  } else if (facts.progress_table == ProgressTable::missing) {
     findings.add(Severity::error, "SCHEMA_MISSING",
                  "database " + facts.database + " has no table outbox.progress",
                  "outbox schema apply");
@@ -90,12 +93,14 @@ void judge_role(const ServerFacts& facts, const PostgresOptions& options, Findin
                  "grant outbox_relay to " + quote_identifier(facts.user) + ";");
   }
   if (facts.table && !facts.table->may_select) {
-    const bool polls = options.mode == Mode::poll;
+    const bool polls = options.mode != Mode::wal;
     findings.add(polls ? Severity::error : Severity::warning, "TABLE_DENIED",
                  "role " + facts.user + " may not read " + options.table.text() +
                      (polls ? "" : ": older rows cannot be counted, lag in events cannot be told"),
-                 "grant outbox_relay to " + quote_identifier(facts.user) +
-                     "; -- or: grant select on " + table_sql(options.table) + " to " +
+                 (options.mode == Mode::status
+                      ? ""
+                      : "grant outbox_relay to " + quote_identifier(facts.user) + "; -- or: ") +
+                     "grant select on " + table_sql(options.table) + " to " +
                      quote_identifier(facts.user) + ";");
   }
 }
@@ -113,7 +118,11 @@ std::optional<Finding> judge_columns(const TableFacts& table, const PostgresOpti
     columns.push_back({column.name, column.is_enum ? kText : column.base_type, false});
   }
   const Relation relation{table.oid, options.table.schema, options.table.name, columns};
-  const auto mapped = OutboxTable::from(relation, options.columns);
+  ColumnNames names = options.columns;
+  if (options.mode == Mode::status && !names_column(table, names.event_type)) {
+    names.event_type.clear();
+  }
+  const auto mapped = OutboxTable::from(relation, names);
   if (mapped) return std::nullopt;
   return Finding{Severity::error, mapped.error().code,
                  "table " + options.table.text() + ": " + mapped.error().detail,
@@ -125,13 +134,17 @@ void judge_table(const ServerFacts& facts, const PostgresOptions& options, Findi
   if (!facts.table) {
     findings.add(Severity::error, "TABLE_MISSING",
                  "database " + facts.database + " has no table " + table,
-                 "outbox schema apply -- or name your table in the source's `table`");
+                 options.mode == Mode::status
+                     ? "Name your table in the source's `table`, as \"schema.table\""
+                     : "outbox schema apply -- or name your table in the source's `table`");
     return;
   }
   findings.add(judge_columns(*facts.table, options));
-  if (options.mode == Mode::poll) {
-    for (Finding& finding : judge_sequence(*facts.table, options)) findings.add(std::move(finding));
-  }
+  std::vector<Finding> more;
+  if (options.mode == Mode::poll) more = judge_sequence(*facts.table, options);
+  if (options.mode == Mode::status) more = judge_marking(facts, options);
+  for (Finding& finding : more) findings.add(std::move(finding));
+  if (options.mode == Mode::status) return;  // a row that has no WAL can still be read
   if (facts.table->unlogged) {
     findings.add(Severity::error, "TABLE_UNLOGGED",
                  "table " + table + " is unlogged: its rows never reach the WAL",

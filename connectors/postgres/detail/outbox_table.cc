@@ -144,6 +144,7 @@ Result<void> OutboxTable::map(const Relation& relation) {
   for (const Role role :
        {Role::id, Role::aggregate_type, Role::aggregate_id, Role::event_type, Role::payload}) {
     if (column(role).index >= 0) continue;
+    if (role == Role::event_type && names_.event_type.empty()) continue;
     if (role == Role::payload && column(Role::payload_bytes).index >= 0) continue;
     return Error{core::Fault::fatal,
                  "COLUMN_MISSING",

@@ -32,7 +32,11 @@ struct AdminConfig {
 };
 
 /// How events leave Postgres.
-enum class SourceMode : uint8_t { wal, poll };
+enum class SourceMode : uint8_t {
+  wal,
+  poll,
+  status,  // mode = "poll" with a status column
+};
 
 /// A Postgres database with an outbox.
 struct SourceConfig {
@@ -43,6 +47,11 @@ struct SourceConfig {
   std::string publication;  // default: as the slot
   std::string table_schema = "outbox";
   std::string table_name = "event";
+
+  /// What the table calls its columns: the ones that the file names, by their own names here.
+  std::map<std::string, std::string> columns;
+  /// Mode status: into how many shards the keys are divided.
+  uint32_t shards = 8;
 
   /// How often a heartbeat goes into the WAL, so that lag is true when nobody writes. 0: never.
   std::chrono::milliseconds heartbeat{1000};

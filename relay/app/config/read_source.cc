@@ -95,6 +95,50 @@ void read_names(TableReader& reader, PlacedSource& placed) {
   }
 }
 
+// [source.<name>.columns]: what the table calls its columns. Brings the place of one that only
+// polling by status uses, if there is one.
+std::optional<Text> read_columns(TableReader& reader, SourceConfig& source) {
+  std::optional<Text> marking;
+  const Node* table = reader.table("columns");
+  if (table == nullptr) return marking;
+  const std::string title = "[source." + source.name + ".columns]";
+  TableReader columns(*table, table->place, title, reader.context());
+  const auto read = [&](const std::string& column) {
+    auto name = columns.text(column, Presence::optional);
+    if (!name) return name;
+    source.columns[column] = name->value;
+    if (!identifier(name->value)) {
+      reader.context().note(name->place,
+                            column + " = " + quoted(name->shown) + " in " + title +
+                                " is not a name that Postgres takes",
+                            "1 to 63 bytes without spaces, quotes and dots.");
+    }
+    return name;
+  };
+  for (const char* column :
+       {"id", "aggregate_type", "aggregate_id", "event_type", "payload", "created_at"}) {
+    read(column);
+  }
+  for (const char* column : {"cause", "order", "status"}) {
+    if (auto name = read(column)) marking = std::move(name);
+  }
+  columns.finish();
+  return marking;
+}
+
+// A status column makes a poller one that marks rows.
+void read_marking(TableReader& reader, const std::optional<Text>& marking, SourceConfig& source) {
+  source.shards = static_cast<uint32_t>(reader.integer("shards", 1, 1024, 8));
+  if (!marking) return;
+  const bool has_status = source.columns.contains("status");
+  if (has_status && source.mode == SourceMode::poll) source.mode = SourceMode::status;
+  if (source.mode == SourceMode::status) return;
+  reader.context().note(marking->place,
+                        "only polling by status uses the column " + quoted(marking->shown) +
+                            " in [source." + source.name + ".columns]",
+                        has_status ? "Set mode = \"poll\"." : "Add status = \"status\" beside it.");
+}
+
 }  // namespace
 
 PlacedSource read_source(const Entry& section, LoadContext& context) {
@@ -117,7 +161,8 @@ PlacedSource read_source(const Entry& section, LoadContext& context) {
   source.heartbeat = std::chrono::milliseconds(reader.integer("heartbeat_ms", 0, 3'600'000, 1000));
   source.poll_interval =
       std::chrono::milliseconds(reader.integer("poll_interval_ms", 2, 60'000, 50));
-  reader.later({"columns", "shards", "refill", "order_column"});
+  read_marking(reader, read_columns(reader, source), source);
+  reader.later({"refill"});
   reader.finish();
   return placed;
 }
