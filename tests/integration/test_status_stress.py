@@ -23,6 +23,12 @@ SECONDS = float(os.environ.get("OUTBOX_POLL_STRESS_SECONDS", "20"))
 KILLS = int(os.environ.get("OUTBOX_POLL_STRESS_KILLS", "2"))
 
 
+SLOW_MARKS = """
+create function slow() returns trigger language plpgsql as
+  $$ begin perform pg_sleep(0.5); return null; end $$;
+create trigger slow before update on public.outbox for each statement execute function slow()"""
+
+
 class Writer(threading.Thread):
     """Transactions of one connection after the other, until told to stop."""
 
@@ -148,8 +154,10 @@ def out_of_order(records, writers):
 
 
 def test_what_a_crash_takes_back_was_never_delivered(tmp_path, services):
-    """Asynchronous commits reach the disk late here, by nobody's commit but the relay's own."""
+    """Asynchronous commits reach the disk late here, and a mark, whose commit would bring them
+    there, takes its time."""
     with StatusPlace() as place, status_relay(tmp_path, place):
+        place.database.execute(SLOW_MARKS)
         place.database.execute("alter system set wal_writer_delay = '10s'")
         place.database.execute("select pg_reload_conf()")
         try:
