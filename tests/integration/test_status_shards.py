@@ -1,4 +1,5 @@
-"""Polling by status with more than one relay: shards of keys, each with one reader (invariant 8)."""
+"""Polling by status with more than one relay: shards of keys, each with one reader
+(invariant 8)."""
 
 import time
 

@@ -1,7 +1,8 @@
-"""Polling by status under what makes pollers lose rows: overlapping transactions on shared keys that
-roll back, roll back to savepoints, prepare, dawdle and commit asynchronously; two relays that share
-the shards; Postgres and relays killed in between. The judge is outside: what was committed is in
-the table, and when each row was inserted and known to be committed is noted by its writer."""
+"""Polling by status under what makes pollers lose rows: overlapping transactions on shared keys
+that roll back, roll back to savepoints, prepare, dawdle and commit asynchronously; two relays that
+share the shards; Postgres and relays killed in between. The judge is outside: what was committed
+is in the table, and when each row was inserted and known to be committed is noted by its writer.
+"""
 
 import os
 import random
