@@ -1,5 +1,6 @@
 #include "connectors/postgres/detail/open_rows.h"
 
+#include "connectors/postgres/detail/database_text.h"
 #include "relay/core/assert.h"
 
 namespace outbox::postgres {
@@ -7,17 +8,6 @@ namespace {
 
 // A cause is for a person to read; what a broker says is shorter.
 constexpr size_t kCauseBytesMost = 1000;
-
-// Cut where a character ends, and without the NUL that no text column takes.
-std::string cause_text(const core::Cause& cause) {
-  std::string text = cause.code + ": " + cause.detail;
-  std::erase(text, '\0');
-  if (text.size() <= kCauseBytesMost) return text;
-  size_t end = kCauseBytesMost;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  text.resize(end);
-  return text;
-}
 
 }  // namespace
 
@@ -29,7 +19,7 @@ uint64_t OpenRows::add(const core::Uuid& id, uint32_t shard) {
 
 void OpenRows::refuse(uint64_t number, const core::Cause& cause) {
   OUTBOX_ASSERT(number >= first_ && number <= last());
-  refused_[number] = cause_text(cause);
+  refused_[number] = database_text(cause.code + ": " + cause.detail, kCauseBytesMost);
 }
 
 Marks OpenRows::marks(uint64_t number) const {

@@ -46,7 +46,6 @@ class Starting {
         " set_config('idle_in_transaction_session_timeout', '15s', false),"
         " set_config('statement_timeout', '0', false),"
         " set_config('lock_timeout', '10s', false),"
-        " set_config('synchronous_commit', 'on', false),"
         " set_config('default_transaction_isolation', 'read committed', false),"
         " (extract(epoch from clock_timestamp()) * 1000)::bigint as epoch",
         {}, "prepare", "the session", waiter_);
