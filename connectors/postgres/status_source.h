@@ -73,6 +73,7 @@ class StatusSource final : public core::Source {
   core::Lease lease() const { return {epoch_, lease_.until()}; }
   const StatusFacts& facts() const { return facts_; }
   uint64_t reconnects() const { return attempts_.reconnects(); }
+  size_t shards_held() const { return share_.held(); }
   std::vector<Finding> take_notices() { return std::exchange(notices_, {}); }
 
   /// Gives all shards back. Nothing comes out afterwards.

@@ -95,6 +95,7 @@ SourceGauges gauges_of(const postgres::PollSource& source) {
 SourceGauges gauges_of(const postgres::StatusSource& source) {
   SourceGauges gauges;
   gauges.reconnects = source.reconnects();
+  gauges.shards = source.shards_held();
   const postgres::StatusFacts& facts = source.facts();
   if (facts.read_at == core::Instant{}) return gauges;
   gauges.heartbeat = Heartbeat{core::Position{facts.newest, 0}, facts.read_at, facts.newest};

@@ -160,6 +160,21 @@ def lag(relay):
     return (metrics["outbox_lag_events" + label], metrics["outbox_lag_seconds" + label])
 
 
+def test_rows_of_several_mb_are_delivered_in_bounded_memory(tmp_path, place):
+    """Invariant 7: 3 x row + 48 MB."""
+    row_mb, rows = 8, 12
+    place.database.execute(
+        "insert into public.outbox (id, aggregate_type, aggregate_id, payload)"
+        " select gen_random_uuid(), 'order', n::text, jsonb_build_object('x',"
+        " (select string_agg(md5(random()::text), '') from generate_series(1, %s)))"
+        " from generate_series(1, %s) n", [row_mb * (1 << 20) // 32, rows])
+    with status_relay(tmp_path, place) as relay:
+        wait_until(lambda: place.counter.statuses() == {"FAIL": rows}, "all are dead letters", 60)
+        small = place.counter.insert()
+        place.arriving.await_ids([small])
+        assert relay.peak_mb() < 3 * row_mb + 48
+
+
 def test_a_row_locked_by_a_stranger_is_marked_once_it_is_free(tmp_path, place):
     with status_relay(tmp_path, place):
         with closing(place.database.connect(autocommit=False)) as connection, \

@@ -27,6 +27,8 @@ def two(tmp_path, place):
         wait_until(lambda: shards_of(place) == [SHARDS], "one alone holds all shards", 5)
         with status_relay(tmp_path / "b", place, slot=name) as second:
             wait_until(lambda: shards_of(place) == [SHARDS // 2] * 2, "each holds half", 10)
+            wait_until(lambda: all(shards_shown(one) == SHARDS // 2 for one in (first, second)),
+                       "metrics show it")
             yield first, second
 
 
@@ -36,6 +38,10 @@ def shards_of(place):
         "select count(*) from pg_locks where locktype = 'advisory' and granted and objsubid = 2"
         " and objid < 1000000 and database = (select oid from pg_database"
         " where datname = current_database()) group by pid"))
+
+
+def shards_shown(relay):
+    return relay.metrics()['outbox_source_shards{pipeline="%s"}' % relay.slot]
 
 
 def test_two_relays_share_the_shards_and_deliver_every_row_once(place, two):

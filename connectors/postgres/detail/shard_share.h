@@ -42,8 +42,7 @@ class ShardShare {
   std::set<uint32_t> readable() const;
   const std::set<uint32_t>& draining() const { return draining_; }
 
-  bool holds_all() const { return held_.size() == shards_ && draining_.empty(); }
-  uint32_t relays() const { return relays_; }
+  size_t held() const { return held_.size(); }
 
   /// "holds 4 of 8 shards, 2 relays share them"
   std::string text() const;
