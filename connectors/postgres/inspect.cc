@@ -45,7 +45,7 @@ std::vector<Finding> inspect(const PostgresOptions& options) {
   if (!facts) return {trouble(facts.error())};
 
   std::vector<Finding> findings = judge_server(*facts, options);
-  if (options.mode == Mode::poll) return findings;
+  if (options.mode != Mode::wal) return findings;
   const bool begun = facts->progress && facts->progress->end.valid();
   append(findings, judge_publication(*facts, options, begun));
   append(findings, judge_slot(*facts, options));

@@ -32,6 +32,12 @@ struct ColumnNames {
   std::string payload_bytes = "payload_bytes";
   std::string headers = "headers";
   std::vector<ExtraColumn> extras;
+
+  // The rest is for Mode::status only.
+  std::string status;  // READY, SENT or FAIL
+  std::string order;   // rises with each insert; empty: `created_at` stands in for it
+  std::string cause;   // takes the reason of a FAIL; empty: none does
+  std::string created_at = "created_at";
 };
 
 struct TableName {
@@ -43,9 +49,13 @@ struct TableName {
 
 /// How events leave Postgres.
 enum class Mode : uint8_t {
-  wal,   // logical replication of the inserts (wal_source.h)
-  poll,  // reading the table itself (poll_source.h)
+  wal,     // logical replication of the inserts (wal_source.h)
+  poll,    // reading the table itself (poll_source.h)
+  status,  // reading READY rows and marking them SENT or FAIL (status_source.h)
 };
+
+/// Mode::status: keys are spread over this many shards at the most.
+inline constexpr uint32_t kShardsMax = 1024;
 
 struct PostgresOptions {
   /// postgresql:// URL or key=value string for libpq, with its password: never printed.
@@ -64,6 +74,9 @@ struct PostgresOptions {
 
   /// The longest pause between two looks of a poll, when no rows come.
   core::Duration poll_interval_most = std::chrono::milliseconds(50);
+
+  /// Mode::status: into how many shards the keys are divided; the same in all relays of a pipeline.
+  uint32_t shards = 8;
 
   /// Where reconnect delays draw their jitter from; tests fix it.
   uint64_t jitter_seed = 0;

@@ -3,14 +3,22 @@
 namespace outbox::postgres {
 
 PostgresPipeline make_postgres_source(const PostgresOptions& options, core::ChunkPool& pool) {
-  const auto shared = std::make_shared<SharedSlot>();
   PostgresPipeline made;
+  if (options.mode == Mode::status) {
+    const auto shared = std::make_shared<SharedMarks>();
+    made.status = std::make_unique<StatusSource>(options, pool, shared);
+    made.marks = std::make_unique<StatusStore>(shared);
+    return made;
+  }
+  const auto shared = std::make_shared<SharedSlot>();
   switch (options.mode) {
     case Mode::wal:
       made.wal = std::make_unique<WalSource>(options, pool, shared);
       break;
     case Mode::poll:
       made.poll = std::make_unique<PollSource>(options, pool, shared);
+      break;
+    case Mode::status:
       break;
   }
   made.progress = std::make_unique<ProgressStore>(options, shared);

@@ -7,6 +7,7 @@
 //   lease(),
 //                        facts or counters, take_notices(), close()
 //   postgres.progress    core::Checkpoint, and in mode wal facts() for metrics and lag
+//   postgres.status, .marks  both of them in Mode::status; the other three are null then
 //
 // Thread: both are used from one pipeline's thread. Destroy them after everything that holds events
 // or chunks, and before the pool.
@@ -16,6 +17,8 @@
 #include "connectors/postgres/options.h"
 #include "connectors/postgres/poll_source.h"
 #include "connectors/postgres/progress_store.h"
+#include "connectors/postgres/status_source.h"
+#include "connectors/postgres/status_store.h"
 #include "connectors/postgres/wal_source.h"
 #include "relay/core/chunk.h"
 
@@ -25,6 +28,9 @@ struct PostgresPipeline {
   std::unique_ptr<WalSource> wal;
   std::unique_ptr<PollSource> poll;
   std::unique_ptr<ProgressStore> progress;
+
+  std::unique_ptr<StatusSource> status;
+  std::unique_ptr<StatusStore> marks;
 };
 
 PostgresPipeline make_postgres_source(const PostgresOptions& options, core::ChunkPool& pool);

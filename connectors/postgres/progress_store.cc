@@ -54,6 +54,8 @@ Result<ProgressSession> connect(const PostgresOptions& options, const Waiter& wa
     case Mode::poll:
       heartbeat = lock_holder_query(options.pipeline);
       break;
+    case Mode::status:
+      OUTBOX_ASSERT(!"StatusStore keeps the progress of this mode");
   }
   const auto prepared = prepare(*sql, kHeartbeatName, heartbeat, waiter);
   if (!prepared) return prepared.error();
@@ -186,6 +188,8 @@ bool ProgressStore::send_save() {
     case Mode::poll:
       // Rows come in the order of their numbers, all of them: each is as good an end as a boundary.
       delivered_seq = std::to_string(std::max(progress.boundary, progress.settled).major);
+      break;
+    case Mode::status:
       break;
   }
   const std::string epoch = std::to_string(saving_->epoch);

@@ -29,6 +29,8 @@ struct SourceGauges {
   std::optional<int64_t> safe_wal_size_bytes;       // until the slot is lost; absent: no limit
   /// How long an open transaction has kept events back; absent where none can.
   std::optional<double> held_back_seconds;
+  /// Shards of keys that are read here; absent where keys are not divided.
+  std::optional<uint64_t> shards;
   uint64_t reconnects = 0;
 };
 

@@ -214,6 +214,7 @@ void PipelineRunner::publish(Now now) {
   snapshot.lag = Lag{lag_.seconds(), lag_.events(), gauges.lag_wal_bytes};
   snapshot.slot = SlotSnapshot{gauges.slot_retained_wal_bytes, gauges.safe_wal_size_bytes};
   snapshot.held_back_seconds = gauges.held_back_seconds;
+  snapshot.shards = gauges.shards;
   snapshot.reconnects = gauges.reconnects;
   board_.publish(std::move(snapshot));
 }

@@ -55,6 +55,7 @@ struct PipelineSnapshot {
   Lag lag;
   SlotSnapshot slot;
   std::optional<double> held_back_seconds;  // by an open transaction; mode poll only
+  std::optional<uint64_t> shards;           // that are read here; polling by status only
 
   std::vector<RouteSnapshot> routes;
   uint64_t taken = 0;        // events from the source

@@ -18,6 +18,18 @@ constexpr auto kAskTimeout = std::chrono::seconds(5);
 
 // ---- Postgres
 
+postgres::Mode mode_of(SourceMode mode) {
+  switch (mode) {
+    case SourceMode::wal:
+      return postgres::Mode::wal;
+    case SourceMode::poll:
+      return postgres::Mode::poll;
+    case SourceMode::status:
+      return postgres::Mode::status;
+  }
+  return postgres::Mode::wal;
+}
+
 postgres::ColumnNames columns_of(const ColumnNames& names) {
   postgres::ColumnNames columns;
   columns.seq = names.seq;
@@ -28,6 +40,10 @@ postgres::ColumnNames columns_of(const ColumnNames& names) {
   columns.payload = names.payload;
   columns.payload_bytes = names.payload_bytes;
   columns.headers = names.headers;
+  columns.created_at = names.created_at;
+  columns.status = names.status;
+  columns.order = names.order;
+  columns.cause = names.cause;
   return columns;
 }
 
@@ -36,7 +52,8 @@ postgres::PostgresOptions postgres_options(const SourceConfig& source,
   postgres::PostgresOptions options;
   options.url = source.url.reveal();
   options.pipeline = pipeline.name;
-  options.mode = source.mode == SourceMode::poll ? postgres::Mode::poll : postgres::Mode::wal;
+  options.mode = mode_of(source.mode);
+  options.shards = source.shards;
   options.slot = source.slot;
   options.publication = source.publication;
   options.table = postgres::TableName{source.table_schema, source.table_name};
@@ -73,6 +90,17 @@ SourceGauges gauges_of(const postgres::PollSource& source) {
   return gauges;
 }
 
+// A count stands for a heartbeat: it came by once every row that it saw is settled.
+SourceGauges gauges_of(const postgres::StatusSource& source) {
+  SourceGauges gauges;
+  gauges.reconnects = source.reconnects();
+  gauges.shards = source.shards_held();
+  const postgres::StatusFacts& facts = source.facts();
+  if (facts.read_at == core::Instant{}) return gauges;
+  gauges.heartbeat = Heartbeat{core::Position{facts.newest, 0}, facts.read_at, facts.newest};
+  return gauges;
+}
+
 std::vector<Notice> notices_of(const std::vector<postgres::Finding>& findings) {
   std::vector<Notice> notices;
   for (const postgres::Finding& finding : findings) {
@@ -97,6 +125,12 @@ void add_postgres(PipelineParts& parts, const SourceConfig& config,
                   const PipelineConfig& pipeline) {
   parts.pool = std::make_shared<core::ChunkPool>();
   auto postgres = postgres::make_postgres_source(postgres_options(config, pipeline), *parts.pool);
+  if (postgres.status != nullptr) {
+    parts.gauges = [&source = *postgres.status] { return gauges_of(source); };
+    add_source(parts, std::move(postgres.status));
+    parts.checkpoint = std::move(postgres.marks);
+    return;
+  }
   if (postgres.wal != nullptr) {
     parts.gauges = [&source = *postgres.wal, &progress = *postgres.progress] {
       return gauges_of(source, progress);
@@ -198,7 +232,7 @@ std::vector<Finding> look_at_source(const SourceConfig& source, const PipelineCo
   if (std::all_of(findings.begin(), findings.end(),
                   [](const Finding& one) { return one.level == FindingLevel::ok; })) {
     findings.push_back(Finding{FindingLevel::ok,
-                               source.mode == SourceMode::poll
+                               source.mode != SourceMode::wal
                                    ? "nothing stands in the way of polling " + source.table_schema +
                                          "." + source.table_name
                                    : "nothing stands in the way of slot " + source.slot +

@@ -10,6 +10,7 @@
 
 #include "relay/core/clock.h"
 #include "relay/core/health.h"
+#include "relay/core/outcome.h"
 #include "relay/core/position.h"
 #include "relay/core/result.h"
 
@@ -41,6 +42,12 @@ class Checkpoint {
   /// False from save() until poll() has reported it; then save() must not be called.
   virtual bool idle() const = 0;
   virtual void save(const Progress& progress, uint64_t epoch) = 0;
+
+  /// This event became a dead letter, or a rule skipped it, because of `cause`; told once, before
+  /// save() covers it. For stores that keep a state for each event; others need not listen.
+  virtual void refused(StreamId stream, Position position, const Cause& cause) {
+    static_cast<void>(stream), static_cast<void>(position), static_cast<void>(cause);
+  }
 
   /// The progress whose save just became durable, once. An Error ends the pipeline: a newer relay
   /// raised the epoch (invariant 8), or the store cannot be used.

@@ -130,6 +130,7 @@ Result<void> Pipeline::complete_dead_letter(Completion& completion, Now now) {
   switch (completion.outcome) {
     case Outcome::durable:
       ++counters_.routes[done.route].dead_lettered;
+      checkpoint_.refused(completion.ticket.stream, done.event.position, *done.cause);
       settle_cell(completion.ticket);
       journal_retry_.succeeded(now.instant);
       return {};
@@ -161,6 +162,7 @@ void Pipeline::refuse(Ticket ticket, core::Cause cause) {
       Refusal{cause, refused.event.position, newest_refusal_ ? newest_refusal_->count + 1 : 1};
   if (router_.routes()[refused.route].on_failure == OnFailure::skip) {
     ++counters_.routes[refused.route].skipped;
+    checkpoint_.refused(ticket.stream, refused.event.position, cause);
     settle_cell(ticket);
     return;
   }

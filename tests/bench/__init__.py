@@ -2,6 +2,7 @@
 
 wal_drain         a backlog drained to Kafka
 poll_drain        the same out of the table
+status_drain      READY rows of a table, each marked SENT
 latency_at_rates  from a commit to an independent consumer
 backlog           a million committed rows
 drain             when records reached a topic

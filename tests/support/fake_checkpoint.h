@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "relay/core/checkpoint.h"
@@ -49,9 +51,14 @@ class FakeCheckpoint : public core::Checkpoint {
   }
   uint64_t save_count() const { return save_count_; }
   const core::Progress& newest_save() const { return newest_; }
+  /// What it was told of refused events: position and code.
+  const std::vector<std::pair<core::Position, std::string>>& refusals() const { return refusals_; }
 
   bool idle() const override { return !saving_ && !durable_ && !error_; }
   void save(const core::Progress& progress, uint64_t epoch) override;
+  void refused(core::StreamId, core::Position position, const core::Cause& cause) override {
+    refusals_.emplace_back(position, cause.code);
+  }
   core::Result<std::optional<core::Progress>> poll(core::Now now) override;
   core::Interest interest(core::Instant) const override { return {}; }
   core::Health health() const override { return {core::HealthState::ok, ""}; }
@@ -69,6 +76,7 @@ class FakeCheckpoint : public core::Checkpoint {
   core::Progress newest_;
   uint64_t epoch_ = 0;
   uint64_t save_count_ = 0;
+  std::vector<std::pair<core::Position, std::string>> refusals_;
 };
 
 }  // namespace outbox::support

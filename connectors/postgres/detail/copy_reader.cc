@@ -1,32 +1,10 @@
 #include "connectors/postgres/detail/copy_reader.h"
 
-#include <limits>
-
-#include "connectors/postgres/detail/byte_cursor.h"
-
 namespace outbox::postgres {
 namespace {
 
 using core::Error;
 using core::Result;
-
-constexpr std::string_view kSignature("PGCOPY\n\377\r\n\0", 11);
-constexpr uint16_t kTrailer = 0xffff;
-constexpr uint32_t kNull = 0xffffffff;
-constexpr int64_t kPostgresEpochUs = 946'684'800'000'000;  // 2000-01-01 UTC
-// created_at is the application's to set. A record's timestamp far ahead or before 1970 is none.
-constexpr int64_t kAheadMaxUs = int64_t{60} * 60 * 1'000'000;
-
-core::WallTime time_of(const Value& value, core::WallTime now) {
-  if (value.kind == ValueKind::null || value.bytes.size() != sizeof(uint64_t)) return now;
-  ByteCursor in(value.bytes);
-  const auto since_2000 = static_cast<int64_t>(in.u64());
-  if (since_2000 < -kPostgresEpochUs ||
-      since_2000 > now.us - kPostgresEpochUs + kAheadMaxUs) {  // infinity too
-    return now;
-  }
-  return core::WallTime{since_2000 + kPostgresEpochUs};
-}
 
 }  // namespace
 
@@ -39,43 +17,26 @@ Result<void> CopyReader::describe(const Relation& columns, const ColumnNames& na
 }
 
 void CopyReader::begin(uint64_t after) {
-  header_read_ = false;
+  format_.begin(columns_ + 1);
   rows_ = 0;
   last_ = after;
 }
 
 Result<void> CopyReader::read(CopyBuffer& message, core::Batch& batch, core::WallTime now) {
-  std::string_view bytes = message.view();
-  if (!header_read_) {
-    if (!bytes.starts_with(kSignature)) return broken("COPY does not begin with its signature");
-    ByteCursor in(bytes.substr(kSignature.size()));
-    in.u32();  // flags
-    in.bytes(in.u32());
-    if (!in.ok()) return broken("a cut header");
-    bytes = bytes.substr(bytes.size() - in.left());
-    header_read_ = true;
+  switch (format_.read(message.view())) {
+    case CopyFormat::Piece::row:
+      return read_row(message, batch, now);
+    case CopyFormat::Piece::nothing:
+      return {};
+    case CopyFormat::Piece::broken:
+      break;
   }
-  if (bytes.empty()) return {};
-  return read_row(bytes, message, batch, now);
+  return broken(format_.fault());
 }
 
-Result<void> CopyReader::read_row(std::string_view row, CopyBuffer& message, core::Batch& batch,
-                                  core::WallTime now) {
-  ByteCursor in(row);
-  const uint16_t count = in.u16();
-  if (count == kTrailer && in.at_end()) return {};
-  if (count != columns_ + 1) return broken(std::to_string(count) + " columns");
-  values_.clear();
-  for (uint16_t column = 0; column < count; ++column) {
-    const uint32_t size = in.u32();
-    if (size == kNull) {
-      values_.push_back({ValueKind::null, {}});
-    } else {
-      values_.push_back({ValueKind::binary, in.bytes(size)});
-    }
-  }
-  if (!in.at_end()) return broken("lengths that do not fit");
-  if (Result<void> read = table_->read(std::span(values_).first(columns_), row_); !read) {
+Result<void> CopyReader::read_row(CopyBuffer& message, core::Batch& batch, core::WallTime now) {
+  const std::vector<Value>& values = format_.values();
+  if (Result<void> read = table_->read(std::span(values).first(columns_), row_); !read) {
     Error error = read.error();
     error.detail += ", after seq " + std::to_string(last_);
     return error;
@@ -84,7 +45,7 @@ Result<void> CopyReader::read_row(std::string_view row, CopyBuffer& message, cor
   core::Item& item = batch.emplace_back();
   builder_.build(row_, message, item);
   item.event.position = {row_.seq, 0};
-  item.event.commit_time = time_of(values_.back(), now);
+  item.event.commit_time = row_time(values.back(), now);
   last_ = row_.seq;
   ++rows_;
   ++events_;

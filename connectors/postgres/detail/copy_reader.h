@@ -2,13 +2,6 @@
 // CopyReader: rows of the outbox table as `COPY (select ...) TO STDOUT (FORMAT binary)` sends them,
 // as events. Pure: no socket, no clock; the conversation is PollSource's.
 //
-// Format ("Binary Format" under COPY in Postgres's manual), big-endian, in CopyData messages of one
-// row each; the header comes in front of the first row or trailer, in the same message:
-//
-//   header   "PGCOPY\n\377\r\n\0"  u32 flags  u32 extension size, extension
-//   row      u16 columns  columns x { u32 size (0xffffffff: NULL)  size bytes }
-//   trailer  u16 0xffff
-//
 // Columns: those that were given, in their order, then the row's time as timestamptz (microseconds
 // since 2000-01-01 UTC) or NULL.
 
@@ -18,6 +11,7 @@
 #include <vector>
 
 #include "connectors/postgres/detail/copy_buffer.h"
+#include "connectors/postgres/detail/copy_format.h"
 #include "connectors/postgres/detail/event_builder.h"
 #include "connectors/postgres/detail/outbox_table.h"
 #include "connectors/postgres/options.h"
@@ -47,16 +41,14 @@ class CopyReader {
   uint64_t events() const { return events_; }
 
  private:
-  core::Result<void> read_row(std::string_view row, CopyBuffer& message, core::Batch& batch,
-                              core::WallTime now);
+  core::Result<void> read_row(CopyBuffer& message, core::Batch& batch, core::WallTime now);
   core::Error broken(const std::string& what) const;
 
   EventBuilder builder_;
   std::optional<OutboxTable> table_;
   size_t columns_ = 0;
-  std::vector<Value> values_;
+  CopyFormat format_;
   OutboxRow row_;
-  bool header_read_ = false;
   uint64_t rows_ = 0;
   uint64_t last_ = 0;
   uint64_t events_ = 0;

@@ -47,7 +47,7 @@ void judge_settings(const ServerFacts& facts, const PostgresOptions& options, Fi
                  "the server is a standby (in recovery): it takes no progress and no heartbeat",
                  "Let the URL name the primary, or add target_session_attrs=read-write to it");
   }
-  if (options.mode == Mode::poll) return;
+  if (options.mode != Mode::wal) return;
   if (facts.wal_level != "logical") {
     findings.add(Severity::error, "WAL_LEVEL",
                  "wal_level is " + facts.wal_level + ", logical decoding needs logical",
@@ -73,7 +73,7 @@ void judge_settings(const ServerFacts& facts, const PostgresOptions& options, Fi
 }
 
 void judge_emit(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
-  if (facts.emit != Emit::forgeable || options.mode == Mode::poll) return;
+  if (facts.emit != Emit::forgeable || options.mode != Mode::wal) return;
   const std::string functions =
       "function pg_logical_emit_message(boolean, text, text), "
       "pg_logical_emit_message(boolean, text, bytea)";
@@ -102,7 +102,9 @@ void judge_role(const ServerFacts& facts, const PostgresOptions& options, Findin
                      "right by a role of theirs instead)",
                  "alter role " + quote_identifier(facts.user) + " replication;");
   }
-  if (facts.progress_table == ProgressTable::missing) {
+  if (options.mode == Mode::status) {
+    // The table keeps the progress itself.
+  } else if (facts.progress_table == ProgressTable::missing) {
     findings.add(Severity::error, "SCHEMA_MISSING",
                  "database " + facts.database + " has no table outbox.progress",
                  "outbox schema apply");
@@ -112,7 +114,7 @@ void judge_role(const ServerFacts& facts, const PostgresOptions& options, Findin
                  "grant outbox_relay to " + quote_identifier(facts.user) + ";");
   }
   if (facts.table && !facts.table->may_select) {
-    const bool polls = options.mode == Mode::poll;
+    const bool polls = options.mode != Mode::wal;
     findings.add(polls ? Severity::error : Severity::warning, "TABLE_DENIED",
                  "role " + facts.user + " may not read " + options.table.text() +
                      (polls ? "" : ": older rows cannot be counted, lag in events cannot be told"),

@@ -118,6 +118,28 @@ select s.plugin, s.database, s.temporary, s.active_pid, s.restart_lsn, s.confirm
        pg_catalog.to_jsonb(s) ->> 'invalidation_reason' as lost_because
 from pg_catalog.pg_replication_slots s where s.slot_name = $1)sql";
 
+constexpr const char* kMarkingQuery = R"sql(
+select exists (select from pg_catalog.pg_attribute a
+               where a.attrelid = $1::oid and a.attname = $2 and not a.attisdropped
+                 and pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'update')) as may_mark,
+       exists (select from pg_catalog.pg_attribute a
+               where a.attrelid = $1::oid and a.attname = $3 and not a.attisdropped
+                 and pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'update'))
+         as may_tell_cause,
+       exists (select from pg_catalog.pg_index i join pg_catalog.pg_attribute a
+                 on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+               where i.indrelid = $1::oid and i.indisvalid and i.indpred is null
+                 and a.attname = $4) as id_indexed,
+       exists (select from pg_catalog.pg_index i
+               where i.indrelid = $1::oid and i.indisvalid
+                 and pg_catalog.pg_get_expr(i.indpred, i.indrelid) like '%READY%')
+         as ready_indexed)sql";
+
+constexpr const char* kLabelsQuery = R"sql(
+select e.enumlabel as label from pg_catalog.pg_enum e join pg_catalog.pg_attribute a
+  on a.atttypid = e.enumtypid
+where a.attrelid = $1::oid and a.attname = $2)sql";
+
 void fill_server(const Rows& rows, ServerFacts& facts) {
   facts.version = rows.number<int>("version");
   facts.in_recovery = rows.truth("in_recovery");
@@ -188,6 +210,28 @@ Result<std::optional<TableFacts>> read_table(Connection& sql, const PostgresOpti
                              text("is_enum") == "t", text("attnotnull") == "t"});
   }
   return std::optional(std::move(table));
+}
+
+Result<MarkingFacts> read_marking(Connection& sql, const PostgresOptions& options, uint32_t table,
+                                  const Waiter& waiter) {
+  const ColumnNames& names = options.columns;
+  const std::string oid = std::to_string(table);
+  const std::string subject = "table " + options.table.text();
+  const auto rows = sql.run(kMarkingQuery, {oid, names.status, names.cause, names.id}, "look at",
+                            subject, waiter);
+  if (!rows) return rows.error();
+  MarkingFacts marking{rows->truth("may_mark"),
+                       rows->truth("may_tell_cause"),
+                       rows->truth("id_indexed"),
+                       rows->truth("ready_indexed"),
+                       {}};
+  const auto labels =
+      sql.run(kLabelsQuery, {oid, names.status}, "look at the status of", subject, waiter);
+  if (!labels) return labels.error();
+  for (int row = 0; row < labels->count(); ++row) {
+    marking.labels.push_back(labels->text(row, "label").value_or(""));
+  }
+  return marking;
 }
 
 Result<std::optional<PublicationFacts>> read_publication(Connection& sql,
@@ -274,6 +318,11 @@ Result<ServerFacts> read_server_facts(Connection& sql, const PostgresOptions& op
   auto table = read_table(sql, options, waiter);
   if (!table) return table.error();
   facts.table = std::move(*table);
+  if (options.mode == Mode::status && facts.table) {
+    auto marking = read_marking(sql, options, facts.table->oid, waiter);
+    if (!marking) return marking.error();
+    facts.marking = std::move(*marking);
+  }
   auto publication = read_publication(sql, options, waiter);
   if (!publication) return publication.error();
   facts.publication = *publication;

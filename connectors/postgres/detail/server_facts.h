@@ -43,6 +43,15 @@ struct TableFacts {
   std::vector<TableColumn> columns;
 };
 
+/// What Mode::status needs of the table beyond reading it.
+struct MarkingFacts {
+  bool may_mark = false;            // update of the status column
+  bool may_tell_cause = false;      // update of the cause column
+  bool id_indexed = false;          // some index begins with the id
+  bool ready_indexed = false;       // some partial index is about READY
+  std::vector<std::string> labels;  // of the status column, if it is an enum
+};
+
 struct PublicationFacts {
   uint32_t oid = 0;
   bool all_tables = false;
@@ -116,6 +125,7 @@ struct ServerFacts {
   bool emitted = false;  // it was called, if only once
 
   std::optional<TableFacts> table;
+  std::optional<MarkingFacts> marking;  // Mode::status, if there is a table
   std::optional<PublicationFacts> publication;
   std::optional<SlotFacts> slot;
   std::optional<ProgressFacts> progress;

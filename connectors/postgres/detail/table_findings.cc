@@ -7,6 +7,7 @@
 #include "connectors/postgres/detail/findings.h"
 #include "connectors/postgres/detail/outbox_table.h"
 #include "connectors/postgres/detail/poll_findings.h"
+#include "connectors/postgres/detail/status_findings.h"
 
 namespace outbox::postgres {
 namespace {
@@ -57,7 +58,11 @@ std::optional<Finding> judge_columns(const TableFacts& table, const PostgresOpti
     columns.push_back({column.name, column.is_enum ? kText : column.base_type, false});
   }
   const Relation relation{table.oid, options.table.schema, options.table.name, columns};
-  const auto mapped = OutboxTable::from(relation, options.columns);
+  ColumnNames names = options.columns;
+  if (options.mode == Mode::status && !names_column(table, names.event_type)) {
+    names.event_type.clear();
+  }
+  const auto mapped = OutboxTable::from(relation, names);
   if (mapped) return std::nullopt;
   return Finding{
       Severity::error, mapped.error().code,
@@ -103,7 +108,9 @@ std::vector<Finding> judge_table(const ServerFacts& facts, const PostgresOptions
   const std::string table = options.table.text();
   if (!facts.table) {
     add(Severity::error, "TABLE_MISSING", "database " + facts.database + " has no table " + table,
-        "outbox schema apply -- or name your table in the source's `table`");
+        options.mode == Mode::status
+            ? "Name your table in the source's `table`, as \"schema.table\""
+            : "outbox schema apply -- or name your table in the source's `table`");
     return findings;
   }
   if (auto refused = judge_columns(*facts.table, options)) findings.push_back(std::move(*refused));
@@ -112,6 +119,10 @@ std::vector<Finding> judge_table(const ServerFacts& facts, const PostgresOptions
       findings.push_back(std::move(finding));
     }
     if (auto unseen = judge_deletes(*facts.table, options)) findings.push_back(std::move(*unseen));
+  }
+  if (options.mode == Mode::status) {
+    for (Finding& finding : judge_marking(facts, options)) findings.push_back(std::move(finding));
+    return findings;  // a row that has no WAL can still be read
   }
   if (facts.table->unlogged) {
     add(Severity::error, "TABLE_UNLOGGED",

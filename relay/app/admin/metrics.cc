@@ -109,6 +109,9 @@ void add_state(Families& out, const AdminView& view, const PipelineView& pipelin
   out.gauge_if_known("outbox_source_held_back_seconds",
                      "How long an open transaction has kept events back; mode poll only.", labels,
                      now.held_back_seconds);
+  out.gauge_if_known("outbox_source_shards",
+                     "Shards of keys that this relay reads; polling by status only.", labels,
+                     now.shards);
   out.gauge("outbox_source_epoch", "Rises with each start of the pipeline.", labels,
             static_cast<double>(now.epoch));
 }

@@ -50,6 +50,7 @@ Json pipeline_json(const AdminView& view, const PipelineView& pipeline) {
            {{"retained_bytes", or_null(now.slot.retained_bytes)},
             {"safe_wal_size_bytes", or_null(now.slot.safe_wal_size_bytes)}}},
           {"held_back_seconds", or_null(now.held_back_seconds)},
+          {"shards", or_null(now.shards)},
           {"trend",
            {{"events_per_second", pipeline.trend.events_per_second},
             {"bytes_per_second", pipeline.trend.bytes_per_second},

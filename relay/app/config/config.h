@@ -33,7 +33,11 @@ struct AdminConfig {
 };
 
 /// How events leave Postgres.
-enum class SourceMode : uint8_t { wal, poll };
+enum class SourceMode : uint8_t {
+  wal,
+  poll,
+  status,  // mode = "poll" with a status column
+};
 
 /// What the outbox table's columns are called. Empty: the table has none.
 struct ColumnNames {
@@ -45,6 +49,12 @@ struct ColumnNames {
   std::string payload = "payload";
   std::string payload_bytes = "payload_bytes";
   std::string headers = "headers";
+
+  // The rest is for polling by status.
+  std::string created_at = "created_at";
+  std::string status;  // empty: rows are not marked
+  std::string order;   // empty: created_at stands in for it
+  std::string cause;
   bool operator==(const ColumnNames&) const = default;
 };
 
@@ -58,6 +68,8 @@ struct SourceConfig {
   std::string table_schema = "outbox";
   std::string table_name = "event";
   ColumnNames columns;
+  /// Mode status: into how many shards the keys are divided.
+  uint32_t shards = 8;
 
   /// How often a heartbeat goes into the WAL, so that lag is true when nobody writes. 0: never.
   std::chrono::milliseconds heartbeat{1000};

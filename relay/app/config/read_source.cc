@@ -98,8 +98,12 @@ void read_columns(TableReader& reader, SourceConfig& source) {
   read_column(fields, "payload", columns.payload);
   read_column(fields, "payload_bytes", columns.payload_bytes);
   read_column(fields, "headers", columns.headers);
+  read_column(fields, "created_at", columns.created_at);
+  read_column(fields, "status", columns.status);
+  read_column(fields, "order", columns.order);
+  read_column(fields, "cause", columns.cause);
   fields.finish();
-  if (source.mode == SourceMode::poll && columns.seq.empty()) {
+  if (source.mode == SourceMode::poll && columns.seq.empty() && columns.status.empty()) {
     reader.context().note(table->place,
                           reader.title() + " polls a table without a column for \"seq\"",
                           "Name a bigserial or identity column, or use mode = \"wal\", which "
@@ -138,6 +142,23 @@ void read_names(TableReader& reader, PlacedSource& placed) {
   }
 }
 
+// A status column makes a poller one that marks rows.
+void read_marking(TableReader& reader, SourceConfig& source) {
+  source.shards = static_cast<uint32_t>(reader.integer("shards", 1, 1024, 8));
+  const ColumnNames& columns = source.columns;
+  const std::string& marks = !columns.status.empty()  ? columns.status
+                             : !columns.order.empty() ? columns.order
+                                                      : columns.cause;
+  if (marks.empty()) return;
+  if (!columns.status.empty() && source.mode == SourceMode::poll) source.mode = SourceMode::status;
+  if (source.mode == SourceMode::status) return;
+  reader.context().note(
+      reader.table("columns")->place,
+      "only polling by status uses the column " + quoted(marks) + " in columns of " +
+          reader.title(),
+      columns.status.empty() ? "Add status = \"status\" beside it." : "Set mode = \"poll\".");
+}
+
 }  // namespace
 
 PlacedSource read_source(const Entry& section, LoadContext& context) {
@@ -161,7 +182,8 @@ PlacedSource read_source(const Entry& section, LoadContext& context) {
   source.heartbeat = std::chrono::milliseconds(reader.integer("heartbeat_ms", 0, 3'600'000, 1000));
   source.poll_interval =
       std::chrono::milliseconds(reader.integer("poll_interval_ms", 2, 60'000, 50));
-  reader.later({"shards", "refill", "order_column"});
+  read_marking(reader, source);
+  reader.later({"refill"});
   reader.finish();
   return placed;
 }

@@ -224,8 +224,6 @@ INSTANTIATE_TEST_SUITE_P(
     LaterReleases, ConfigFaultTest,
     testing::Values(Fault{"Status", kSource + "mode = \"status\"\n",
                           "mode = \"status\" comes with a later release."},
-                    Fault{"Shards", kSource + "[source.shop.shards]\nid = \"x\"\n",
-                          "\"shards\" in [source.shop] comes with a later release."},
                     Fault{"Http", "[sink.web]\ntype = \"http\"\n",
                           "type = \"http\" comes with a later release."},
                     Fault{"Local", "[source.shop]\ntype = \"local\"\n",
@@ -246,6 +244,18 @@ INSTANTIATE_TEST_SUITE_P(
               kMinimal + "[[pipeline]]\nname = \"b\"\nsource = \"shop\"\n"
                          "sink = \"kafka\"\n",
               "the source \"shop\" already feeds the pipeline in line 7"},
+        Fault{
+            "StatusOfTheWal", kSource + "[source.shop.columns]\nstatus = \"x\"\n",
+            "only polling by status uses the column \"x\" in columns of [source.shop]. Set mode = "
+            "\"poll\"."},
+        Fault{"OrderWithoutStatus",
+              kSource + "mode = \"poll\"\n[source.shop.columns]\norder = \"x\"\n",
+              "only polling by status uses the column \"x\" in columns of [source.shop]. Add "
+              "status = "
+              "\"status\" beside it."},
+        Fault{"ColumnTypo", kSource + "[source.shop.columns]\nagregate_id = \"a\"\n",
+              "Did you mean \"aggregate_id\"?"},
+        Fault{"Shards", kSource + "shards = 0\n", "shards = 0 in [source.shop] is out of range"},
         Fault{"SlotTwice",
               kMinimal + "[source.b]\ntype = \"postgres\"\n"
                          "url = \"postgresql://other@db/elsewhere\"\n"
@@ -266,6 +276,25 @@ INSTANTIATE_TEST_SUITE_P(
                   "sink = \"kafka\"\n",
               "the name in [[pipeline]] cannot be used."}),
     [](const auto& fault) { return fault.param.name; });
+
+TEST(ConfigTest, AStatusColumnMakesAPollerOneThatMarks) {
+  const std::string source =
+      "[source.shop]\ntype = \"postgres\"\nurl = \"postgresql://db\"\nmode = \"poll\"\n"
+      "table = \"public.outbox\"\nshards = 4\n";
+  const Loaded loaded =
+      parse_config(source + "columns = { status = \"state\", order = \"n\", id = \"event\" }\n" +
+                       kSink + kPipeline,
+                   "relay.toml", settings_with({{"KAFKA_BOOTSTRAP", "kafka:9092"}}));
+  ASSERT_TRUE(loaded.config.has_value());
+  const SourceConfig& read = loaded.config->sources[0];
+  EXPECT_EQ(read.mode, SourceMode::status);
+  EXPECT_EQ(read.shards, 4u);
+  ColumnNames columns;
+  columns.status = "state";
+  columns.order = "n";
+  columns.id = "event";
+  EXPECT_EQ(read.columns, columns);
+}
 
 TEST(ConfigTest, OneSlotNameOnTwoServersIsFine) {
   const std::string toml = kMinimal +

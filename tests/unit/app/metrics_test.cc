@@ -87,6 +87,7 @@ TEST(MetricsTest, EveryMetricStandsInTheDocument) {
   PipelineView full = healthy_pipeline();
   full.snapshot.slot.safe_wal_size_bytes = 1;
   full.snapshot.held_back_seconds = 0;
+  full.snapshot.shards = 8;
   std::istringstream lines(metrics_text(view_of({full})));
   std::set<std::string> names;
   for (std::string line; std::getline(lines, line);) {

@@ -27,6 +27,32 @@ TEST_F(PipelineDeadLetterTest, ThePositionIsNotConfirmedBeforeTheDeadLetterIsDur
   EXPECT_EQ(confirmed(), 101U);
 }
 
+TEST_F(PipelineDeadLetterTest, TheCheckpointIsToldOfADeadLetterOnceItIsDurableAndBeforeItIsSaved) {
+  journal().cork();
+  commit(100, {unroutable(1)}, Fate::dead_letter);
+  run();
+  EXPECT_TRUE(checkpoint().refusals().empty());
+  checkpoint().saves(FakeCheckpoint::Saves::held);
+  journal().acknowledge_all();
+  run();
+  ASSERT_EQ(checkpoint().refusals().size(), 1U);
+  EXPECT_EQ(checkpoint().refusals()[0].first, (core::Position{100, 1}));
+  EXPECT_EQ(checkpoint().refusals()[0].second, "ILLEGAL_TOPIC");
+  EXPECT_EQ(confirmed(), 0U);
+  checkpoint().complete();
+  run();
+  EXPECT_EQ(confirmed(), 101U);
+}
+
+TEST_F(PipelineDeadLetterTest, TheCheckpointIsToldOfASkippedEvent) {
+  options_.routes = {Route{"all", {}, {}, "bad topic", OnFailure::skip}};
+  make_world();
+  commit(100, {event(1), event(2)}, Fate::skip);
+  run();
+  ASSERT_EQ(checkpoint().refusals().size(), 2U);
+  EXPECT_EQ(checkpoint().refusals()[1].first, (core::Position{100, 2}));
+}
+
 TEST_F(PipelineDeadLetterTest, ADeadLetterCarriesItsCauseAndItsTopicWhereThereIsOne) {
   sink().cork();
   commit(100, {event(1)});
