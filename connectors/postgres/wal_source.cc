@@ -52,7 +52,7 @@ WalSource::WalSource(PostgresOptions options, core::ChunkPool& pool,
                      std::shared_ptr<SharedSlot> shared)
     : options_(std::move(options)),
       shared_(std::move(shared)),
-      reader_(options_.table, options_.columns, pool),
+      reader_(options_.table, options_.columns, pool, options_.on_update),
       attempts_(options_, start_session) {}
 
 WalSource::~WalSource() = default;
@@ -181,6 +181,18 @@ void WalSource::after_drain(Drained drained, uint64_t events, core::Now now) {
     acknowledge_now(PQsocket(connection_.get()));
   }
   note_truncates();
+  note_updates();
+}
+
+// Whoever updates one row mostly updates many: told at the first, and when there are twice as many.
+void WalSource::note_updates() {
+  const uint64_t updates = reader_.counters().updates_ignored;
+  if (options_.on_update != OnUpdate::warn || updates < updates_next_told_) return;
+  updates_next_told_ = updates * 2;
+  shared_->add_notice({Severity::warning, "OUTBOX_UPDATED",
+                       std::to_string(updates) + " rows of " + options_.table.text() +
+                           " were updated since the relay started; the changes are not delivered",
+                       ""});
 }
 
 void WalSource::note_truncates() {

@@ -92,6 +92,7 @@ class WalSource final : public core::Source {
   bool silent_too_long(core::Now now) const;
   bool peer_is_gone() const;
   void note_truncates();
+  void note_updates();
   void await_end_of_stream();
 
   PostgresOptions options_;
@@ -103,6 +104,7 @@ class WalSource final : public core::Source {
   core::Duration silence_max_ = std::chrono::seconds(10);
   std::optional<core::Progress> resumed_;
   uint64_t truncates_told_ = 0;
+  uint64_t updates_next_told_ = 1;
 
   // While streaming.
   ConnectionHandle connection_;

@@ -48,6 +48,9 @@ struct ColumnNames {
   bool operator==(const ColumnNames&) const = default;
 };
 
+/// What an UPDATE of an outbox row means.
+enum class OnUpdate : uint8_t { ignore, warn, stop };
+
 /// A Postgres database with an outbox.
 struct SourceConfig {
   std::string name;
@@ -58,6 +61,7 @@ struct SourceConfig {
   std::string table_schema = "outbox";
   std::string table_name = "event";
   ColumnNames columns;
+  OnUpdate on_update = OnUpdate::ignore;
 
   /// How often a heartbeat goes into the WAL, so that lag is true when nobody writes. 0: never.
   std::chrono::milliseconds heartbeat{1000};
