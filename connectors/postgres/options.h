@@ -54,6 +54,14 @@ enum class Mode : uint8_t {
   status,  // reading READY rows and marking them SENT or FAIL (status_source.h)
 };
 
+/// What an UPDATE of an outbox row means, which no outbox should have. Seen only in mode wal, and
+/// only if the publication publishes updates.
+enum class OnUpdate : uint8_t {
+  ignore,
+  warn,  // a notice; the row's change is not delivered
+  stop,  // the pipeline ends with an error, before what comes behind it
+};
+
 /// Mode::status: keys are spread over this many shards at the most.
 inline constexpr uint32_t kShardsMax = 1024;
 
@@ -67,6 +75,7 @@ struct PostgresOptions {
   std::string publication;
   TableName table;
   ColumnNames columns;
+  OnUpdate on_update = OnUpdate::ignore;
 
   /// How often the heartbeat writes a message into the WAL and reads the slot's state. It lets an
   /// idle outbox's slot move and lag return to zero. Zero turns it off.

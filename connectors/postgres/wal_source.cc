@@ -52,7 +52,7 @@ WalSource::WalSource(PostgresOptions options, core::ChunkPool& pool,
                      std::shared_ptr<SharedSlot> shared)
     : options_(std::move(options)),
       shared_(std::move(shared)),
-      reader_(options_.table, options_.columns, pool),
+      reader_(options_.table, options_.columns, pool, options_.on_update),
       refill_(pool),
       attempts_(options_, start_session) {}
 
@@ -232,24 +232,7 @@ void WalSource::after_drain(Drained drained, uint64_t events, core::Now now) {
     nap_until_ = nap_.drained(now.instant, events);
     acknowledge_now(PQsocket(connection_.get()));
   }
-  note_oddities();
-}
-
-void WalSource::note_oddities() {
-  const ReaderCounters& counters = reader_.counters();
-  if (counters.forged != std::exchange(forged_told_, counters.forged)) {
-    shared_->add_notice(
-        {Severity::warning, "EMIT_FORGED",
-         "a message that looks like outbox.emit()'s, but cannot be, was passed over",
-         "Find out who may execute pg_logical_emit_message() beside outbox_owner "
-         "and outbox_relay"});
-  }
-  if (counters.truncates == std::exchange(truncates_told_, counters.truncates)) return;
-  shared_->add_notice({Severity::warning, "OUTBOX_TRUNCATED",
-                       "table " + options_.table.text() +
-                           " was truncated: what was delivered stays delivered, but its rows can "
-                           "no longer be compared or delivered again",
-                       ""});
+  oddities_.tell(reader_.counters(), options_, *shared_);
 }
 
 // The server's last words, if it had any.

@@ -32,6 +32,7 @@
 #include <vector>
 
 #include "connectors/postgres/detail/nap.h"
+#include "connectors/postgres/detail/oddities.h"
 #include "connectors/postgres/detail/refill_reader.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/session_attempts.h"
@@ -99,7 +100,6 @@ class WalSource final : public core::Source {
   bool send_status(bool ask_reply, core::Now now);
   bool silent_too_long(core::Now now) const;
   bool peer_is_gone() const;
-  void note_oddities();
   void await_end_of_stream();
 
   PostgresOptions options_;
@@ -111,8 +111,7 @@ class WalSource final : public core::Source {
   State state_ = State::connecting;
   core::Duration silence_max_ = std::chrono::seconds(10);
   std::optional<core::Progress> resumed_;
-  uint64_t truncates_told_ = 0;
-  uint64_t forged_told_ = 0;
+  Oddities oddities_;
 
   // While streaming.
   ConnectionHandle connection_;

@@ -47,6 +47,18 @@ postgres::ColumnNames columns_of(const ColumnNames& names) {
   return columns;
 }
 
+postgres::OnUpdate on_update_of(OnUpdate config) {
+  switch (config) {
+    case OnUpdate::ignore:
+      break;
+    case OnUpdate::warn:
+      return postgres::OnUpdate::warn;
+    case OnUpdate::stop:
+      return postgres::OnUpdate::stop;
+  }
+  return postgres::OnUpdate::ignore;
+}
+
 postgres::PostgresOptions postgres_options(const SourceConfig& source,
                                            const PipelineConfig& pipeline) {
   postgres::PostgresOptions options;
@@ -59,6 +71,7 @@ postgres::PostgresOptions postgres_options(const SourceConfig& source,
   options.table = postgres::TableName{source.table_schema, source.table_name};
   options.columns = columns_of(source.columns);
   options.columns.extras = extra_columns(pipeline);
+  options.on_update = on_update_of(source.on_update);
   options.heartbeat_interval = source.heartbeat;
   options.poll_interval_most = source.poll_interval;
   options.jitter_seed = std::hash<std::string>()(pipeline.name);

@@ -100,3 +100,35 @@ def test_a_login_that_owns_nothing_gets_the_statement_for_the_publication(table,
         assert "DENIED" not in done.out, done.out
         with relay:
             table.arrival(table.insert("{}"))
+
+
+@pytest.mark.parametrize("on_update", ["ignore", "warn", "stop"])
+def test_an_update_of_a_row_is_passed_over_or_said_or_stops_the_pipeline(
+        table, tmp_path, on_update):
+    """Debezium's table.op.invalid.behavior."""
+    table.database.execute(f"create publication sees_updates for table {TABLE}"
+                           " with (publish = 'insert, update')")
+    relay = table.relay(tmp_path, source_more=f'on_update = "{on_update}"',
+                        publication="sees_updates")
+    try:
+        with_updates(table, relay, on_update)
+    finally:
+        table.database.execute("drop publication sees_updates")
+
+
+def with_updates(table, relay, on_update):
+    relay.start()
+    relay.wait_ready()
+    event_id = table.insert("{}")
+    table.arrival(event_id)
+    table.database.execute(f"update {TABLE} set type = 'x' where id = %s", [event_id])
+    if on_update == "stop":
+        wait_until(lambda: "OUTBOX_UPDATED" in relay.log_tail(), "the relay says why it stops")
+        table.insert("{}")
+        assert relay.wait() == 1
+        assert len(arrived(table)) == 1
+        return
+    table.arrival(table.insert("{}"))
+    assert ("OUTBOX_UPDATED" in relay.log_tail()) == (on_update == "warn")
+    assert len(arrived(table)) == 2
+    assert relay.stop() == 0

@@ -122,7 +122,8 @@ bool ExtraReader::read_binary(std::string_view bytes, std::string& scratch, Extr
       number(static_cast<int32_t>(in.u32()) + kEpochDays);
       break;
     case Type::boolean:
-      extra.text = in.u8() != 0 ? "true" : "false";
+      scratch = in.u8() != 0 ? "true" : "false";
+      extra.text = scratch;
       extra.kind = Extra::Kind::boolean;
       break;
     case Type::time:

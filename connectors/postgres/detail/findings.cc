@@ -148,10 +148,14 @@ std::string table_sql(const TableName& table) {
   return quote_identifier(table.schema) + "." + quote_identifier(table.name);
 }
 
+std::string operations_sql(const PostgresOptions& options) {
+  return options.on_update == OnUpdate::ignore ? "insert" : "insert, update";
+}
+
 std::string create_publication_sql(const PostgresOptions& options) {
   return "create publication " + quote_identifier(options.publication) + " for table " +
-         table_sql(options.table) +
-         " with (publish = 'insert', publish_via_partition_root = true);";
+         table_sql(options.table) + " with (publish = '" + operations_sql(options) +
+         "', publish_via_partition_root = true);";
 }
 
 std::string quote_literal(const std::string& text) {
@@ -222,10 +226,16 @@ std::vector<Finding> judge_publication(const ServerFacts& facts, const PostgresO
                  name + " has a row filter: rows it leaves out are never delivered",
                  "alter publication " + sql_name + " set table " + table_sql(options.table) + ";");
   }
-  if (publication.updates || publication.deletes) {
-    findings.add(Severity::note, "PUBLICATION_UPDATES",
-                 name + " publishes updates or deletes; the relay ignores them",
-                 "alter publication " + sql_name + " set (publish = 'insert');");
+  if (options.on_update != OnUpdate::ignore && !publication.updates) {
+    findings.add(Severity::warning, "PUBLICATION_WITHOUT_UPDATES",
+                 name + " does not publish updates, so on_update never sees one",
+                 "alter publication " + sql_name + " set (publish = 'insert, update');");
+  }
+  if ((publication.updates && options.on_update == OnUpdate::ignore) || publication.deletes) {
+    findings.add(
+        Severity::note, "PUBLICATION_UPDATES",
+        name + " publishes updates or deletes; the relay ignores them",
+        "alter publication " + sql_name + " set (publish = '" + operations_sql(options) + "');");
   }
   return findings.take();
 }

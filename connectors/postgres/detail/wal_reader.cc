@@ -30,8 +30,12 @@ std::string hex_excerpt(std::string_view bytes) {
 
 }  // namespace
 
-WalReader::WalReader(TableName table, ColumnNames columns, core::ChunkPool& pool)
-    : table_name_(std::move(table)), columns_(std::move(columns)), builder_(pool) {}
+WalReader::WalReader(TableName table, ColumnNames columns, core::ChunkPool& pool,
+                     OnUpdate on_update)
+    : table_name_(std::move(table)),
+      columns_(std::move(columns)),
+      on_update_(on_update),
+      builder_(pool) {}
 
 void WalReader::resume_after(Position position) { handed_ = std::max(handed_, position); }
 
@@ -94,13 +98,28 @@ Result<ReadStep> WalReader::on_other(const Message& message, core::Batch& batch)
   } else if (const auto* commit = std::get_if<Commit>(&message)) {
     return on_commit(*commit, batch);
   } else if (const auto* update = std::get_if<Update>(&message)) {
-    if (table_ && table_->relation() == update->relation) ++counters_.updates_ignored;
+    return on_update(*update);
   } else if (const auto* erase = std::get_if<Delete>(&message)) {
     if (table_ && table_->relation() == erase->relation) ++counters_.deletes_ignored;
   } else if (const auto* truncate = std::get_if<Truncate>(&message)) {
     count_truncate(*truncate);
   }
   return ReadStep::go_on;  // Origin and Type carry nothing for an outbox
+}
+
+Result<ReadStep> WalReader::on_update(const Update& update) {
+  if (!table_ || table_->relation() != update.relation) return ReadStep::go_on;
+  if (on_update_ == OnUpdate::stop) {
+    return Error{core::Fault::fatal,
+                 "OUTBOX_UPDATED",
+                 "read the WAL stream at LSN " + core::to_string(message_lsn_),
+                 table_name_.text(),
+                 "a row was updated; an event cannot change once it is written",
+                 "Find out who did it. With on_update = \"warn\" or \"ignore\" in the source the "
+                 "pipeline passes over it"};
+  }
+  ++counters_.updates_ignored;
+  return ReadStep::go_on;
 }
 
 void WalReader::on_begin(const Begin& begin) {

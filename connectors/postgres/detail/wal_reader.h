@@ -56,7 +56,8 @@ enum class ReadStep : uint8_t {
 
 class WalReader {
  public:
-  WalReader(TableName table, ColumnNames columns, core::ChunkPool& pool);
+  WalReader(TableName table, ColumnNames columns, core::ChunkPool& pool,
+            OnUpdate on_update = OnUpdate::ignore);
 
   /// Drops everything at or before `position` from now on.
   void resume_after(core::Position position);
@@ -100,6 +101,7 @@ class WalReader {
   core::Result<ReadStep> on_other(const Message& message, core::Batch& batch);
   core::Result<ReadStep> on_other_row(uint32_t relation);
   void on_begin(const Begin& begin);
+  core::Result<ReadStep> on_update(const Update& update);
   core::Result<ReadStep> on_commit(const Commit& commit, core::Batch& batch);
   void count_truncate(const Truncate& truncate);
   void add_boundary(core::Lsn lsn, core::Batch& batch);
@@ -107,6 +109,7 @@ class WalReader {
 
   TableName table_name_;
   ColumnNames columns_;
+  OnUpdate on_update_;
   EventBuilder builder_;
   PgoutputDecoder decoder_;
   Message message_;

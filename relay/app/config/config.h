@@ -58,6 +58,9 @@ struct ColumnNames {
   bool operator==(const ColumnNames&) const = default;
 };
 
+/// What an UPDATE of an outbox row means.
+enum class OnUpdate : uint8_t { ignore, warn, stop };
+
 /// A Postgres database with an outbox.
 struct SourceConfig {
   std::string name;
@@ -68,6 +71,7 @@ struct SourceConfig {
   std::string table_schema = "outbox";
   std::string table_name = "event";
   ColumnNames columns;
+  OnUpdate on_update = OnUpdate::ignore;
   /// Mode status: into how many shards the keys are divided.
   uint32_t shards = 8;
 

@@ -179,6 +179,10 @@ PlacedSource read_source(const Entry& section, LoadContext& context) {
   read_names(reader, placed);
   read_table_name(reader, source);
   read_columns(reader, source);
+  const std::string on_update =
+      reader.choice("on_update", {"ignore", "warn", "stop"}, {}, "ignore");
+  if (on_update == "warn") source.on_update = OnUpdate::warn;
+  if (on_update == "stop") source.on_update = OnUpdate::stop;
   source.heartbeat = std::chrono::milliseconds(reader.integer("heartbeat_ms", 0, 3'600'000, 1000));
   source.poll_interval =
       std::chrono::milliseconds(reader.integer("poll_interval_ms", 2, 60'000, 50));

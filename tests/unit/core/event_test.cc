@@ -90,6 +90,29 @@ TEST(DetachTest, TakesEveryByteAlongAndPinsNobodyElsesChunk) {
   EXPECT_LT(own.held_bytes(), detached.bytes() + 200) << "it weighs what the event weighs";
 }
 
+TEST(DetachTest, TakesFurtherColumnsAlongToo) {
+  EventMaker maker;
+  ChunkPool own;
+  ChunkRef chunk;
+  Item item = maker.make(full_spec());
+  std::string text = "seven";
+  Extra extras[] = {{text, Extra::Kind::text, {}},
+                    {std::nullopt, Extra::Kind::absent, {}},
+                    {"1", Extra::Kind::time, {1}}};
+  const size_t without = item.event.bytes();
+  item.event.extras = extras;
+  EXPECT_EQ(item.event.bytes(), without + 6);
+  const Event detached = detach(item.event, own, chunk);
+  text = "-----";
+  extras[2].time.us = 2;
+  ASSERT_EQ(detached.extras.size(), 3U);
+  EXPECT_EQ(detached.extras[0].text, "seven");
+  EXPECT_EQ(detached.extras[1].kind, Extra::Kind::absent);
+  EXPECT_EQ(detached.extras[2].time.us, 1);
+  EXPECT_EQ(difference(full_spec(), detached), "");
+  maker.let_go();
+}
+
 TEST(DetachTest, WhatIsAbsentStaysAbsent) {
   EventMaker maker;
   ChunkPool own;

@@ -94,6 +94,21 @@ TEST_F(RouterTest, PlaceholdersAreFilledInWhereverTheyStand) {
   EXPECT_EQ(route(router, spec("")).destination->name, "a..b.");
 }
 
+TEST_F(RouterTest, ARuleNamesTheTopicOfEachAggregateTypeOnce) {
+  int asked = 0;
+  Route ruled;
+  ruled.topic_rule = TopicRule{"rule", [&](std::string_view type) {
+                                 ++asked;
+                                 return type == "bad" ? "" : "by.rule." + std::string(type);
+                               }};
+  Router router({ruled}, sink_);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(route(router, spec("order")).destination->name, "by.rule.order");
+  }
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(route(router, spec("bad")).cause->code, "ILLEGAL_TOPIC");
+}
+
 TEST_F(RouterTest, AValueIsNeverExpandedAgain) {
   Router router({Route{"all", {}, {}, "t.${aggregate_type}"}}, sink_);
   const Decision decision = route(router, spec("${aggregate_type}"));
@@ -193,6 +208,19 @@ TEST_F(RouterTest, ARecordIsRefusedFromTheFirstByteOverTheTopicsLimit) {
   EXPECT_EQ(refusal(sized), "MSG_SIZE_TOO_LARGE");
   EXPECT_NE(detail_.find(std::to_string(bytes)), std::string::npos);
   EXPECT_NE(detail_.find(std::to_string(bytes - 1)), std::string::npos);
+}
+
+TEST_F(RouterTest, WhatARecordOfAnotherFormatWeighsIsLeftToTheSink) {
+  sink_.topic("t").record_bytes_max = 1;
+  Route formatted;
+  formatted.topic = "t";
+  formatted.weighing = Weighing::by_sink;
+  Router router({formatted}, sink_);
+  const Decision decision = route(router, spec());
+  const core::Item item = maker_.make(spec());
+  EXPECT_FALSE(
+      router.refusal(item.event, decision.route, *decision.destination, clock_.now()).has_value());
+  EXPECT_EQ(refusal(spec()), "MSG_SIZE_TOO_LARGE");
 }
 
 TEST_F(RouterTest, ACompactedTopicNeedsAKeyWhichMayBeEmpty) {

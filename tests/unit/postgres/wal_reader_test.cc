@@ -22,7 +22,10 @@ void free_buffer(void* bytes) {
 
 class WalReaderTest : public testing::Test {
  protected:
-  WalReaderTest() { buffers_freed = 0; }
+  explicit WalReaderTest(const ColumnNames& names = {}, OnUpdate on_update = OnUpdate::ignore)
+      : reader_(TableName{}, names, pool_, on_update) {
+    buffers_freed = 0;
+  }
 
   core::Result<ReadStep> read(const std::string& copy_data) {
     auto* bytes = static_cast<char*>(std::malloc(copy_data.size()));
@@ -64,8 +67,25 @@ class WalReaderTest : public testing::Test {
 
   core::ChunkPool pool_;
   core::Batch batch_;
-  WalReader reader_{TableName{}, ColumnNames{}, pool_};
+  WalReader reader_;
   std::string_view last_buffer_;
+};
+
+class StrictWalReaderTest : public WalReaderTest {
+ protected:
+  StrictWalReaderTest() : WalReaderTest({}, OnUpdate::stop) {}
+};
+
+class ExtraColumnsTest : public WalReaderTest {
+ protected:
+  ExtraColumnsTest() : WalReaderTest(names()) {}
+
+  static ColumnNames names() {
+    ColumnNames names;
+    names.extras = {{"created_at", ExtraColumn::Use::time}, {"none"}, {"event_type"}};
+    names.extras[1].absence = ExtraColumn::Absence::passed_over;
+    return names;
+  }
 };
 
 TEST_F(WalReaderTest, ATransactionIsItsRowsInOrderAndTheBoundaryOfItsEnd) {
@@ -295,6 +315,27 @@ TEST_F(WalReaderTest, UpdatesAndDeletesOfTheOutboxAreIgnoredAndCounted) {
   EXPECT_EQ(handed_out(), Texts{"event 100/1"});
   EXPECT_EQ(reader_.counters().updates_ignored, 1u);
   EXPECT_EQ(reader_.counters().deletes_ignored, 1u);
+}
+
+TEST_F(StrictWalReaderTest, AnUpdateStopsItWhenTheSourceSaysSo) {
+  feed(50, wire::begin(100));
+  feed(50, wire::event_relation());
+  const auto step = read(wire::xlog_data(
+      50, "U" + wire::number(wire::kTable, 4) + "N" + wire::tuple({wire::unchanged()})));
+  ASSERT_FALSE(step.ok());
+  EXPECT_EQ(step.error().code, "OUTBOX_UPDATED");
+  EXPECT_EQ(step.error().fault, core::Fault::fatal);
+}
+
+TEST_F(ExtraColumnsTest, FurtherColumnsComeWithTheEventInTheirOrder) {
+  feed_transaction(100, 148, 2);
+  ASSERT_EQ(batch_[1].event.extras.size(), 3u);
+  EXPECT_EQ(batch_[1].event.extras[0].time.us, wire::kCommitTimeUnixUs);
+  EXPECT_EQ(batch_[1].event.extras[0].text, "2026-01-02T03:04:05.678901Z");
+  EXPECT_EQ(batch_[1].event.extras[1].kind, core::Extra::Kind::absent);
+  EXPECT_EQ(batch_[1].event.extras[2].text, "OrderPlaced");
+  EXPECT_EQ(batch_[1].event.payload_kind, core::PayloadKind::json);
+  handed_out();
 }
 
 TEST_F(WalReaderTest, ATruncateOfTheOutboxIsCountedAndOneOfAnotherTableIsNot) {
