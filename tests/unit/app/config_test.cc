@@ -144,6 +144,9 @@ TEST_P(ConfigFaultTest, IsRefusedWithItsPlaceAndTheRemedy) {
 }
 
 const std::string kRoute = "[[pipeline.route]]\n";
+const std::string kPollsByStatus =
+    "type = \"postgres\"\nurl = \"postgresql://db/shop\"\nmode = \"poll\"\n"
+    "columns = { status = \"status\" }\n";
 const std::string kToAdmin = kMinimal + "[admin]\n";
 
 INSTANTIATE_TEST_SUITE_P(
@@ -227,6 +230,9 @@ INSTANTIATE_TEST_SUITE_P(
               kSource + "mode = \"poll\"\n[source.shop.columns]\norder = \"x\"\n",
               "only polling by status uses the column \"x\" in [source.shop.columns]. Add status = "
               "\"status\" beside it."},
+        Fault{"OneStatusTwoSources",
+              kMinimal + "[source.a]\n" + kPollsByStatus + "[source.b]\n" + kPollsByStatus,
+              "the sources \"a\" and \"b\" poll one table by status. A row has one status."},
         Fault{"ColumnName", kSource + "[source.shop.columns]\nid = \"a b\"\n",
               "id = \"a b\" in [source.shop.columns] is not a name that Postgres takes."},
         Fault{"ColumnTypo", kSource + "[source.shop.columns]\nagregate_id = \"a\"\n",
