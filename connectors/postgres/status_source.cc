@@ -322,7 +322,7 @@ void StatusSource::on_read(core::Now now) {
   if (held_.empty()) return;
   // Two answers came, in the order of the statements.
   held_flushed_ = answers_[1].lsn("flushed") >= answers_[0].lsn("inserted");
-  if (!held_flushed_) ask(StatusQueries::flush(), State::flushing, now);
+  if (!held_flushed_) ask(queries_.flush(held_.first()), State::flushing, now);
 }
 
 bool StatusSource::may_hand_out() const {

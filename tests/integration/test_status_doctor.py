@@ -35,13 +35,20 @@ def test_there_is_nothing_to_find_when_all_is_as_it_should_be(tmp_path, place):
     assert {level for level, _, _ in found.values()} == {"ok"}, found
 
 
-def test_select_and_update_of_two_columns_are_all_the_rights_it_needs(tmp_path, place):
-    with login(place.database) as url:
+@pytest.mark.parametrize("revoke", [
+    "select 1", "revoke execute on function pg_logical_emit_message(boolean, text, text) from"
+    " public"], ids=["as usual", "no messages into the WAL"])
+def test_select_and_update_of_two_columns_are_all_the_rights_it_needs(tmp_path, place, revoke):
+    place.database.execute(revoke)
+    with login(place.database) as url, closing(place.database.connect()) as connection, \
+            connection.cursor() as cursor:
         role = url.split("//")[1].split(":")[0]
         place.database.execute(GRANTS.format(role=role))
+        cursor.execute("set synchronous_commit = off")  # so that the relay has to flush
         with status_relay(tmp_path, place, url=url):
-            place.arriving.await_ids([place.counter.insert()])
-            wait_until(lambda: place.counter.statuses() == {"SENT": 1}, "it is marked")
+            for _ in range(20):
+                place.arriving.await_ids([place.counter.insert(cursor=cursor)])
+            wait_until(lambda: place.counter.statuses() == {"SENT": 20}, "all are marked")
 
 
 @pytest.mark.parametrize("sql, code, says, mends", [

@@ -45,6 +45,7 @@ class HeldRows {
 
   uint64_t limit() const { return limit_; }
   bool empty() const { return rows_.empty(); }
+  const core::Uuid& first() const { return rows_.front().item.event.id; }
 
   ReadRow take() {
     ReadRow row = std::move(rows_.front());

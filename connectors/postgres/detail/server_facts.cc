@@ -133,7 +133,9 @@ select exists (select from pg_catalog.pg_attribute a
        exists (select from pg_catalog.pg_index i
                where i.indrelid = $1::oid and i.indisvalid
                  and pg_catalog.pg_get_expr(i.indpred, i.indrelid) like '%READY%')
-         as ready_indexed)sql";
+         as ready_indexed,
+       pg_catalog.has_function_privilege(
+         'pg_catalog.pg_logical_emit_message(boolean, text, text)', 'execute') as may_emit)sql";
 
 constexpr const char* kLabelsQuery = R"sql(
 select e.enumlabel as label from pg_catalog.pg_enum e join pg_catalog.pg_attribute a
@@ -220,11 +222,9 @@ Result<MarkingFacts> read_marking(Connection& sql, const PostgresOptions& option
   const auto rows = sql.run(kMarkingQuery, {oid, names.status, names.cause, names.id}, "look at",
                             subject, waiter);
   if (!rows) return rows.error();
-  MarkingFacts marking{rows->truth("may_mark"),
-                       rows->truth("may_tell_cause"),
-                       rows->truth("id_indexed"),
-                       rows->truth("ready_indexed"),
-                       {}};
+  MarkingFacts marking{rows->truth("may_mark"),   rows->truth("may_tell_cause"),
+                       rows->truth("id_indexed"), rows->truth("ready_indexed"),
+                       rows->truth("may_emit"),   {}};
   const auto labels =
       sql.run(kLabelsQuery, {oid, names.status}, "look at the status of", subject, waiter);
   if (!labels) return labels.error();

@@ -45,10 +45,11 @@ struct TableFacts {
 
 /// What Mode::status needs of the table beyond reading it.
 struct MarkingFacts {
-  bool may_mark = false;            // update of the status column
-  bool may_tell_cause = false;      // update of the cause column
-  bool id_indexed = false;          // some index begins with the id
-  bool ready_indexed = false;       // some partial index is about READY
+  bool may_mark = false;        // update of the status column
+  bool may_tell_cause = false;  // update of the cause column
+  bool id_indexed = false;      // some index begins with the id
+  bool ready_indexed = false;   // some partial index is about READY
+  bool may_emit = false;        // pg_logical_emit_message: it is public unless somebody revoked it
   std::vector<std::string> labels;  // of the status column, if it is an enum
 };
 

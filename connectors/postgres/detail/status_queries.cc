@@ -27,8 +27,12 @@ const TableColumn* column_of(const TableFacts& table, const std::string& name) {
 
 }  // namespace
 
-StatusQueries::StatusQueries(const TableFacts& table, const PostgresOptions& options)
-    : names_(options.columns), shards_(options.shards), table_(table_sql(options.table)) {
+StatusQueries::StatusQueries(const TableFacts& table, const MarkingFacts& marking,
+                             const PostgresOptions& options)
+    : names_(options.columns),
+      shards_(options.shards),
+      may_emit_(marking.may_emit),
+      table_(table_sql(options.table)) {
   if (column_of(table, names_.event_type) == nullptr) names_.event_type.clear();
   id_ = quote_identifier(names_.id);
   status_ = quote_identifier(names_.status);
@@ -128,8 +132,11 @@ std::string StatusQueries::count(const std::set<uint32_t>& shards) const {
   return "select count(*) as ready from " + table_ + " where " + ready(shards);
 }
 
-std::string StatusQueries::flush() {
-  return "select pg_logical_emit_message(true, 'outbox.flush', '')";
+// Either writes a record under a transaction id, and only such a commit is flushed.
+std::string StatusQueries::flush(const core::Uuid& row) const {
+  if (may_emit_) return "select pg_logical_emit_message(true, 'outbox.flush', '')";
+  return "select 1 from " + table_ + " where " + id_ + " = '" + core::to_string(row) +
+         "' for key share";
 }
 
 std::string StatusQueries::locks() const {

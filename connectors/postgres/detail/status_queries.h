@@ -11,13 +11,15 @@
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/shard_share.h"
 #include "connectors/postgres/options.h"
+#include "relay/core/event.h"
 
 namespace outbox::postgres {
 
 class StatusQueries {
  public:
   StatusQueries() = default;
-  StatusQueries(const TableFacts& table, const PostgresOptions& options);
+  StatusQueries(const TableFacts& table, const MarkingFacts& marking,
+                const PostgresOptions& options);
 
   /// One transaction: `inserted`, the rows by COPY, `flushed`. READY rows of `shards` but those in
   /// `open` (the text of a uuid[]), the first `limit` of them.
@@ -31,8 +33,9 @@ class StatusQueries {
   /// $1: the ids as a uuid[], $2: their causes as a text[].
   const std::string& mark_failed() const { return mark_failed_; }
 
-  /// Commits something of its own, which makes all that was written before it durable.
-  static std::string flush();
+  /// Commits something of its own, which makes all that was written before it durable. `row`: one
+  /// that is READY; it is locked for a moment where the role may not write a message into the WAL.
+  std::string flush(const core::Uuid& row) const;
 
   /// `object`, `ours`: every lock of the pipeline (read_locks).
   std::string locks() const;
@@ -55,6 +58,7 @@ class StatusQueries {
 
   ColumnNames names_;
   uint32_t shards_ = 0;
+  bool may_emit_ = false;
   std::string table_;
   std::string list_;   // of columns, each with its cast and a comma
   std::string shard_;  // the row's

@@ -64,7 +64,7 @@ class Starting {
       return *error;
     }
     if (!request_.held) session_.notices = std::move(findings);
-    session_.queries = StatusQueries(*facts->table, options_);
+    session_.queries = StatusQueries(*facts->table, *facts->marking, options_);
     return {};
   }
 

@@ -39,6 +39,25 @@ std::string_view server_of(std::string_view url) {
   return user_end == std::string_view::npos ? authority : authority.substr(user_end + 1);
 }
 
+/// A row has one status: two pipelines that mark it would each send it, or one of them.
+void check_marked_tables(const std::vector<PlacedSource>& sources, LoadContext& context) {
+  for (size_t i = 0; i < sources.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      const SourceConfig& a = sources[j].config;
+      const SourceConfig& b = sources[i].config;
+      if (a.mode != SourceMode::status || b.mode != SourceMode::status) continue;
+      if (!(a.url == b.url) || a.table_schema != b.table_schema || a.table_name != b.table_name) {
+        continue;
+      }
+      context.note(
+          sources[i].place,
+          "the sources " + quoted(a.name) + " and " + quoted(b.name) + " poll one table by status",
+          "A row has one status. Use one source, and routes that tell the events apart.");
+      break;
+    }
+  }
+}
+
 /// Whether every event that `later` matches is matched by `earlier` too.
 bool covers(const flow::Route& earlier, const flow::Route& later) {
   const auto field = [](const std::optional<std::string>& a, const std::optional<std::string>& b) {
@@ -83,6 +102,7 @@ void check_slots(const Sections& sections, LoadContext& context) {
       break;
     }
   }
+  check_marked_tables(sources, context);
   const auto& pipelines = sections.pipelines;
   for (size_t i = 0; i < pipelines.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {

@@ -170,6 +170,9 @@ TEST_P(ConfigFaultTest, IsRefusedWithItsPlaceAndTheRemedy) {
 }
 
 const std::string kRoute = "[[pipeline.route]]\n";
+const std::string kPollsByStatus =
+    "type = \"postgres\"\nurl = \"postgresql://db/shop\"\nmode = \"poll\"\n"
+    "columns = { status = \"status\" }\n";
 const std::string kToAdmin = kMinimal + "[admin]\n";
 
 INSTANTIATE_TEST_SUITE_P(
@@ -253,6 +256,9 @@ INSTANTIATE_TEST_SUITE_P(
               "only polling by status uses the column \"x\" in columns of [source.shop]. Add "
               "status = "
               "\"status\" beside it."},
+        Fault{"OneStatusTwoSources",
+              kMinimal + "[source.a]\n" + kPollsByStatus + "[source.b]\n" + kPollsByStatus,
+              "the sources \"a\" and \"b\" poll one table by status. A row has one status."},
         Fault{"ColumnTypo", kSource + "[source.shop.columns]\nagregate_id = \"a\"\n",
               "Did you mean \"aggregate_id\"?"},
         Fault{"Shards", kSource + "shards = 0\n", "shards = 0 in [source.shop] is out of range"},

@@ -27,7 +27,7 @@ class StatusFindingsTest : public testing::Test {
                              {"status", "text", 25, false, true},
                              {"n", "bigint", 20, false, true},
                              {"created_at", "timestamp with time zone", 1184, false, true}};
-    facts_.marking = MarkingFacts{true, false, true, true, {}};
+    facts_.marking = MarkingFacts{true, false, true, true, true, {}};
   }
 
   void expect_one(Severity severity, const std::string& code, const std::string& remedy) {

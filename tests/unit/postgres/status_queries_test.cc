@@ -27,13 +27,14 @@ class StatusQueriesTest : public testing::Test {
                       {"created_at", "timestamp with time zone", 1184, false, true}};
   }
 
-  StatusQueries queries() const { return StatusQueries(table_, options_); }
+  StatusQueries queries() const { return StatusQueries(table_, marking_, options_); }
   static bool has(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
   }
 
   PostgresOptions options_;
   TableFacts table_;
+  MarkingFacts marking_;
 };
 
 TEST_F(StatusQueriesTest, AllShardsNeedNoConditionAndNoOpenRowNoList) {
@@ -79,6 +80,12 @@ TEST_F(StatusQueriesTest, OnlyReadyRowsAreMarkedAndACauseOnlyWhereThereIsAColumn
   table_.columns.push_back({"why", "text", 25, false, false});
   EXPECT_TRUE(has(queries().mark_failed(), "\"why\" = m.cause from"));
   EXPECT_TRUE(has(queries().mark_failed(), "t.\"state\" = 'READY'"));
+}
+
+TEST_F(StatusQueriesTest, TheFlushLocksARowWhereNoMessageMayBeWritten) {
+  EXPECT_TRUE(has(queries().flush({}), "'00000000-0000-0000-0000-000000000000' for key share"));
+  marking_.may_emit = true;
+  EXPECT_TRUE(has(queries().flush({}), "pg_logical_emit_message(true, "));
 }
 
 TEST_F(StatusQueriesTest, LocksGoByThePipelinesNameAndAreQuoted) {
