@@ -1,92 +1,10 @@
-#include "connectors/postgres/detail/wal_reader.h"
-
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <cstring>
-
-#include "tests/unit/postgres/wire.h"
+#include "tests/unit/postgres/wal_reader_fixture.h"
 
 namespace outbox::postgres {
 namespace {
 
 using core::ItemKind;
 using core::Position;
-
-int buffers_freed = 0;
-
-void free_buffer(void* bytes) {
-  ++buffers_freed;
-  std::free(bytes);
-}
-
-class WalReaderTest : public testing::Test {
- protected:
-  explicit WalReaderTest(const ColumnNames& names = {}, OnUpdate on_update = OnUpdate::ignore)
-      : reader_(TableName{}, names, pool_, on_update) {
-    buffers_freed = 0;
-  }
-
-  core::Result<ReadStep> read(const std::string& copy_data) {
-    auto* bytes = static_cast<char*>(std::malloc(copy_data.size()));
-    std::memcpy(bytes, copy_data.data(), copy_data.size());
-    last_buffer_ = {bytes, copy_data.size()};
-    CopyBuffer buffer(bytes, copy_data.size(), free_buffer);
-    return reader_.read(buffer, batch_);
-  }
-
-  void feed(uint64_t lsn, const std::string& body) {
-    const auto step = read(wire::xlog_data(lsn, body));
-    ASSERT_TRUE(step.ok()) << core::to_string(step.error());
-    ASSERT_EQ(*step, ReadStep::go_on);
-  }
-
-  // A transaction of `rows` outbox inserts, with the LSNs that Postgres gives: BEGIN and the first
-  // row share theirs.
-  void feed_transaction(uint64_t commit_lsn, uint64_t end_lsn, int rows) {
-    feed(commit_lsn - 50, wire::begin(commit_lsn));
-    feed(commit_lsn - 50, wire::event_relation());
-    for (int i = 1; i <= rows; ++i) {
-      feed(commit_lsn - 50, wire::event_insert({.seq = static_cast<uint64_t>(i)}));
-    }
-    feed(end_lsn, wire::commit(commit_lsn, end_lsn));
-  }
-
-  std::vector<std::string> handed_out() {
-    std::vector<std::string> texts;
-    for (const core::Item& item : batch_) {
-      const std::string at = std::to_string(item.event.position.major) + "/" +
-                             std::to_string(item.event.position.minor);
-      texts.push_back((item.kind == ItemKind::event ? "event " : "boundary ") + at);
-    }
-    batch_.clear();
-    return texts;
-  }
-
-  using Texts = std::vector<std::string>;
-
-  core::ChunkPool pool_;
-  core::Batch batch_;
-  WalReader reader_;
-  std::string_view last_buffer_;
-};
-
-class StrictWalReaderTest : public WalReaderTest {
- protected:
-  StrictWalReaderTest() : WalReaderTest({}, OnUpdate::stop) {}
-};
-
-class ExtraColumnsTest : public WalReaderTest {
- protected:
-  ExtraColumnsTest() : WalReaderTest(names()) {}
-
-  static ColumnNames names() {
-    ColumnNames names;
-    names.extras = {{"created_at", ExtraColumn::Use::time}, {"none"}, {"event_type"}};
-    names.extras[1].absence = ExtraColumn::Absence::passed_over;
-    return names;
-  }
-};
 
 TEST_F(WalReaderTest, ATransactionIsItsRowsInOrderAndTheBoundaryOfItsEnd) {
   feed_transaction(100, 148, 3);
@@ -124,44 +42,6 @@ TEST_F(WalReaderTest, AnEventCarriesEverythingOfItsRowAndItsCommitTime) {
   EXPECT_EQ(event.headers[0].name, "h");
   EXPECT_EQ(event.headers[0].value, "v");
   EXPECT_EQ(event.headers[1].value, std::nullopt);
-}
-
-TEST_F(WalReaderTest, AnEmittedEventHasItsOrdinalAmongTheRowsOfItsTransaction) {
-  feed(50, wire::begin(100));
-  feed(50, wire::event_relation());
-  feed(50, wire::event_insert());
-  feed(60, wire::logical_message("outbox.emit", wire::emitted()));
-  feed(60, wire::event_insert());
-  feed(148, wire::commit(100, 148));
-  EXPECT_EQ(batch_[1].event.aggregate_type, "order");
-  EXPECT_EQ(batch_[1].event.payload, "{}");
-  EXPECT_EQ(batch_[1].event.commit_time.us, wire::kCommitTimeUnixUs);
-  EXPECT_EQ(handed_out(), (Texts{"event 100/1", "event 100/2", "event 100/3", "boundary 148/0"}));
-}
-
-TEST_F(WalReaderTest, AnEmittedEventIsNotHandedOutTwiceEither) {
-  reader_.resume_after({100, 1});
-  feed(50, wire::begin(100));
-  feed(60, wire::logical_message("outbox.emit", wire::emitted()));
-  feed(60, wire::logical_message("outbox.emit", wire::emitted()));
-  EXPECT_EQ(handed_out(), Texts{"event 100/2"});
-}
-
-TEST_F(WalReaderTest, OtherMessagesAndForgedOnesAreNoEventsAndTakeNoOrdinal) {
-  feed(40, wire::logical_message("outbox.emit", wire::emitted(), false));
-  feed(50, wire::begin(100));
-  feed(60, wire::logical_message("another tool's", wire::emitted()));
-  feed(60, wire::logical_message("outbox.emit", wire::emitted().substr(0, 30)));
-  feed(60, wire::logical_message("outbox.emit", wire::emitted()));
-  EXPECT_EQ(handed_out(), Texts{"event 100/1"});
-  EXPECT_EQ(reader_.counters().forged, 1u);
-}
-
-TEST_F(WalReaderTest, AnEmittedEventOfANewerLayoutStopsTheStreamInsteadOfBeingLost) {
-  feed(50, wire::begin(100));
-  const auto step = read(wire::xlog_data(60, wire::logical_message("outbox.emit", "\x02 new")));
-  ASSERT_FALSE(step.ok());
-  EXPECT_NE(core::to_string(step.error()).find("does not know"), std::string::npos);
 }
 
 TEST_F(WalReaderTest, HeadersThatCannotBeUsedLeaveTheEventIntact) {
