@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "connectors/kafka/format/json_text.h"
-#include "relay/core/assert.h"
 
 namespace outbox::kafka {
 namespace {
@@ -22,9 +21,10 @@ bool blank(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) <= ' '; });
 }
 
+// An event that is no row of the table (outbox.emit) has none of its columns.
 const Extra& extra_of(const Event& event, size_t index) {
-  OUTBOX_ASSERT(index < event.extras.size());
-  return event.extras[index];
+  static constexpr Extra kAbsent{std::nullopt, Extra::Kind::absent, {}};
+  return index < event.extras.size() ? event.extras[index] : kAbsent;
 }
 
 std::optional<int64_t> number_of(const Extra& extra) {

@@ -35,6 +35,7 @@ EmittedFault read_emitted(std::string_view content, OutboxRow& row) {
   row.event_type = *event_type;
   row.seq = 0;
   for (std::string& scratch : row.scratch) scratch.clear();
+  row.payload_kind = core::PayloadKind::bytes;  // the message does not tell
   row.extras.clear();  // columns of the table, which a message does not have
   return EmittedFault::none;
 }

@@ -218,6 +218,20 @@ TEST_F(FormatTest, AdditionalFieldsAreHeadersEnvelopePartitionAndTimestamp) {
   EXPECT_EQ(record.timestamp_ms, 981'173'106'123);
 }
 
+TEST_F(FormatTest, AnEventThatIsNoRowHasNoAdditionalFields) {
+  DebeziumOptions options = json_values();
+  options.headers = {{0, "eventType"}};
+  options.envelope = {{1, "version"}};
+  options.partition_extra = 2;
+  options.timestamp_extra = 3;
+  EXPECT_EQ(written(options, order_placed()),
+            "key 4711\n"
+            "id = 11111111-2222-3333-4444-555555555555\n"
+            R"({"payload":"{\"total\": 12.50}"})");
+  EXPECT_EQ(record.partition, std::nullopt);
+  EXPECT_EQ(record.timestamp_ms, 1'767'323'045'678);
+}
+
 TEST_F(FormatTest, APartitionThatIsNoneIsRefusedAndNullMeansByTheKey) {
   DebeziumOptions options;
   options.partition_extra = 0;
