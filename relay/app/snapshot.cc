@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "relay/app/numbers.h"
 #include "relay/core/assert.h"
 
 namespace outbox::app {
@@ -51,7 +52,8 @@ void SnapshotBoard::publish(PipelineSnapshot snapshot) {
   const std::lock_guard lock(mutex_);
   for (Entry& entry : entries_) {
     if (entry.snapshot.name != snapshot.name) continue;
-    entry.trend.add(snapshot.ticked_at, settled, snapshot.taken_bytes, snapshot.lag.events);
+    entry.trend.add(snapshot.ticked_at, {settled, snapshot.taken_bytes, snapshot.lag.events,
+                                         snapshot.slot.safe_wal_size_bytes});
     std::swap(entry.snapshot, snapshot);  // the old one is freed behind the lock
     return;
   }
@@ -64,6 +66,14 @@ std::vector<PipelineView> SnapshotBoard::read() const {
   views.reserve(entries_.size());
   for (const Entry& entry : entries_) views.push_back({entry.snapshot, entry.trend.reading()});
   return views;
+}
+
+std::string shown_reason(const PipelineView& view) {
+  constexpr double kWarnSeconds = 3600;
+  const auto left = view.trend.slot_lost_seconds;
+  if (!view.snapshot.reason.empty() || !left || *left > kWarnSeconds) return view.snapshot.reason;
+  return "at the pace of now the slot is lost in " + readable_seconds(left) +
+         ": let the relay catch up, or raise max_slot_wal_keep_size";
 }
 
 }  // namespace outbox::app

@@ -87,6 +87,9 @@ struct PipelineView {
   TrendReading trend;
 };
 
+/// The pipeline's reason; without one, a slot that is about to be lost is one.
+std::string shown_reason(const PipelineView& view);
+
 class SnapshotBoard {
  public:
   /// All pipelines by name; each reads as `starting` until it publishes. `now` counts as their

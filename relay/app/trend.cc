@@ -1,5 +1,6 @@
 #include "relay/app/trend.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace outbox::app {
@@ -12,9 +13,8 @@ double seconds(core::Duration duration) { return std::chrono::duration<double>(d
 
 }  // namespace
 
-void Trend::add(core::Instant at, uint64_t settled, uint64_t taken_bytes,
-                std::optional<uint64_t> lag_events) {
-  newest_ = Sample{at, settled, taken_bytes, lag_events};
+void Trend::add(core::Instant at, const TrendCounters& counters) {
+  newest_ = Sample{at, counters};
   if (!samples_.empty() && at - samples_.back().at < kSpacing) return;
   samples_.push_back(newest_);
   while (samples_.size() > 1 && at - samples_[1].at >= kSpan) samples_.pop_front();
@@ -22,19 +22,24 @@ void Trend::add(core::Instant at, uint64_t settled, uint64_t taken_bytes,
 
 TrendReading Trend::reading() const {
   TrendReading reading;
-  const auto lag_now = samples_.empty() ? std::nullopt : newest_.lag_events;
-  if (lag_now == uint64_t{0}) reading.drain_seconds = 0;
   if (samples_.empty()) return reading;
-  const Sample& oldest = samples_.front();
-  const double span = seconds(newest_.at - oldest.at);
+  const TrendCounters& now = newest_.counters;
+  const TrendCounters& then = samples_.front().counters;
+  if (now.lag_events == uint64_t{0}) reading.drain_seconds = 0;
+  const double span = seconds(newest_.at - samples_.front().at);
   if (span <= 0) return reading;
-  reading.events_per_second = static_cast<double>(newest_.settled - oldest.settled) / span;
-  reading.bytes_per_second = static_cast<double>(newest_.taken_bytes - oldest.taken_bytes) / span;
-  if (!lag_now || *lag_now == 0 || !oldest.lag_events) return reading;
+  reading.events_per_second = static_cast<double>(now.settled - then.settled) / span;
+  reading.bytes_per_second = static_cast<double>(now.taken_bytes - then.taken_bytes) / span;
+  if (now.safe_wal_bytes && then.safe_wal_bytes && *now.safe_wal_bytes < *then.safe_wal_bytes) {
+    const double pace = static_cast<double>(*then.safe_wal_bytes - *now.safe_wal_bytes) / span;
+    const int64_t left = std::max(*now.safe_wal_bytes, int64_t{0});
+    reading.slot_lost_seconds = static_cast<double>(left) / pace;
+  }
+  if (!now.lag_events || *now.lag_events == 0 || !then.lag_events) return reading;
   const double shrunk =
-      static_cast<double>(*oldest.lag_events) - static_cast<double>(*newest_.lag_events);
+      static_cast<double>(*then.lag_events) - static_cast<double>(*now.lag_events);
   reading.growing = shrunk < 0;
-  if (shrunk > 0) reading.drain_seconds = static_cast<double>(*lag_now) / (shrunk / span);
+  if (shrunk > 0) reading.drain_seconds = static_cast<double>(*now.lag_events) / (shrunk / span);
   return reading;
 }
 

@@ -106,6 +106,9 @@ void add_state(Families& out, const AdminView& view, const PipelineView& pipelin
   out.gauge_if_known("outbox_slot_safe_wal_bytes",
                      "WAL that may be written before the slot is lost; absent without a limit.",
                      labels, now.slot.safe_wal_size_bytes);
+  out.gauge_if_known("outbox_slot_lost_seconds",
+                     "Time until the slot is lost at the present pace; absent while it keeps up.",
+                     labels, pipeline.trend.slot_lost_seconds);
   out.gauge_if_known("outbox_source_held_back_seconds",
                      "How long an open transaction has kept events back; mode poll only.", labels,
                      now.held_back_seconds);

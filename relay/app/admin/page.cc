@@ -46,7 +46,7 @@ std::string pipeline_row(const AdminView& view, const PipelineView& pipeline) {
   const PipelineSnapshot& now = pipeline.snapshot;
   const std::string state = mood(view, now);
   std::string row = "<tr class=\"" + state + "\"><th scope=\"row\">" + escaped(now.name) + "</th>";
-  row += cell(state) + cell(now.reason);
+  row += cell(state) + cell(shown_reason(pipeline));
   row += number(readable_seconds(now.lag.seconds));
   row += number(readable_count(now.lag.events)) + number(readable_bytes(now.lag.wal_bytes));
   row +=

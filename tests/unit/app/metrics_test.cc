@@ -86,6 +86,7 @@ TEST(MetricsTest, EveryMetricStandsInTheDocument) {
   ASSERT_FALSE(document.str().empty());
   PipelineView full = healthy_pipeline();
   full.snapshot.slot.safe_wal_size_bytes = 1;
+  full.trend.slot_lost_seconds = 60;
   full.snapshot.held_back_seconds = 0;
   full.snapshot.shards = 8;
   std::istringstream lines(metrics_text(view_of({full})));

@@ -45,7 +45,7 @@ TEST(TrendTest, TellsRateAndTimeToDrain) {
   Trend trend;
   for (int i = 0; i <= 50; ++i) {
     const auto n = static_cast<uint64_t>(i);
-    trend.add(kStart + milliseconds(100 * i), 100 * n, 1000 * n, 10'000 - 100 * n);
+    trend.add(kStart + milliseconds(100 * i), {100 * n, 1000 * n, 10'000 - 100 * n, {}});
   }
   const TrendReading reading = trend.reading();
   EXPECT_NEAR(reading.events_per_second, 1000, 1);
@@ -57,16 +57,37 @@ TEST(TrendTest, TellsRateAndTimeToDrain) {
 
 TEST(TrendTest, AGrowingLagHasNoTimeToDrain) {
   Trend trend;
-  trend.add(kStart, 0, 0, 10);
-  trend.add(kStart + seconds(5), 100, 0, 500);
+  trend.add(kStart, {0, 0, 10, {}});
+  trend.add(kStart + seconds(5), {100, 0, 500, {}});
   EXPECT_TRUE(trend.reading().growing);
   EXPECT_FALSE(trend.reading().drain_seconds);
 }
 
+TEST(TrendTest, TellsWhenTheSlotIsLostAtThePaceOfNow) {
+  Trend trend;
+  trend.add(kStart, {0, 0, 0, 3'000'000'000});
+  trend.add(kStart + seconds(10), {0, 0, 0, 2'000'000'000});
+  ASSERT_TRUE(trend.reading().slot_lost_seconds);
+  EXPECT_NEAR(*trend.reading().slot_lost_seconds, 20, 0.1);
+  trend.add(kStart + seconds(21), {0, 0, 0, 2'500'000'000});
+  EXPECT_FALSE(trend.reading().slot_lost_seconds) << "it keeps up";
+}
+
+TEST(SnapshotTest, ASlotThatIsAboutToBeLostIsAReason) {
+  PipelineView view;
+  EXPECT_EQ(shown_reason(view), "");
+  view.trend.slot_lost_seconds = 7200;
+  EXPECT_EQ(shown_reason(view), "");
+  view.trend.slot_lost_seconds = 600;
+  EXPECT_NE(shown_reason(view).find("the slot is lost in"), std::string::npos);
+  view.snapshot.reason = "waits";
+  EXPECT_EQ(shown_reason(view), "waits");
+}
+
 TEST(TrendTest, AnIdlePipelineIsDrained) {
   Trend trend;
-  trend.add(kStart, 5, 0, 0);
-  trend.add(kStart + seconds(5), 5, 0, 0);
+  trend.add(kStart, {5, 0, 0, {}});
+  trend.add(kStart + seconds(5), {5, 0, 0, {}});
   EXPECT_EQ(trend.reading().events_per_second, 0);
   EXPECT_EQ(trend.reading().drain_seconds, 0);
 }
@@ -75,7 +96,7 @@ TEST(TrendTest, ForgetsWhatIsOlderThanTenSeconds) {
   Trend trend;
   for (int i = 0; i <= 400; ++i) {
     const uint64_t burst = i < 100 ? 1000 * static_cast<uint64_t>(i) : 100'000;
-    trend.add(kStart + milliseconds(100 * i), burst, 0, 0);
+    trend.add(kStart + milliseconds(100 * i), {burst, 0, 0, {}});
   }
   EXPECT_EQ(trend.reading().events_per_second, 0);
 }
