@@ -1,6 +1,6 @@
-"""mode = "poll" under what makes pollers lose rows: thousands of overlapping transactions on shared
+"""Both modes under what makes relays lose rows: thousands of overlapping transactions on shared
 keys that roll back, roll back to savepoints, prepare, dawdle and commit asynchronously, Postgres
-and relay killed in between. The judge is outside: what was committed is in the table."""
+and relay killed and slots dropped in between. The judge is outside: what was committed is in the table."""
 
 import os
 import random
@@ -10,6 +10,7 @@ from collections import defaultdict
 from contextlib import closing, contextmanager
 
 import psycopg2
+import pytest
 
 from one_place import relay_of, slot_name
 from postbox import Postbox
@@ -78,20 +79,36 @@ class Writer(threading.Thread):
                        [str(self._draw.randrange(KEYS))])
 
 
-def test_lost_0_ghosts_0_and_in_order(tmp_path, services):
+@pytest.mark.parametrize("mode", ["poll", "wal", "wal, slot lost"])
+def test_lost_0_ghosts_0_and_in_order(tmp_path, services, mode):
     topic = create_topic(unique_name("stress"), partitions=3)
-    with Database() as database, relay_of(tmp_path, database, topic, mode="poll") as relay:
+    with Database() as database, relay_of(tmp_path, database, topic, mode=mode.split(",")[0]) \
+            as relay:
         with writing(database) as writers:
             for _ in range(KILLS):
                 time.sleep(SECONDS / (KILLS + 1) / 2)
                 relay.kill()
+                if mode == "wal, slot lost":
+                    lose_slot(database, relay)
                 relay.start()
                 time.sleep(SECONDS / (KILLS + 1) / 2)
                 services.kill("postgres")
                 services.start("postgres")
             time.sleep(SECONDS / (KILLS + 1))
-        judge(database, topic, relay, writers)
+        judge(database, topic, relay, writers, ordered=mode == "poll")
     delete_topic(topic)
+
+
+def lose_slot(database, relay):
+    """Once a number is proven, else the start is refused."""
+    proven = "select delivered_seq is not null from outbox.progress where pipeline = %s"
+    if not database.value(proven, [relay.slot]):
+        relay.start()
+        wait_until(lambda: database.value(proven, [relay.slot]), "a sequence number is proven", 30)
+        relay.kill()
+    wait_until(lambda: database.value("select not active from pg_replication_slots where"
+                                      " slot_name = %s", [relay.slot]), "the slot is free", 30)
+    database.execute("select pg_drop_replication_slot(%s)", [relay.slot])
 
 
 def test_from_the_wal_to_polling_lost_0_and_ghosts_0(tmp_path):
