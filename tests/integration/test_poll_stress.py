@@ -1,6 +1,7 @@
 """Both modes under what makes relays lose rows: thousands of overlapping transactions on shared
-keys that roll back, roll back to savepoints, prepare, dawdle and commit asynchronously, Postgres
-and relay killed and slots dropped in between. The judge is outside: what was committed is in the table."""
+keys that roll back, roll back to savepoints, prepare, dawdle and commit asynchronously; Postgres
+and relay killed, slots dropped in between. The judge is outside: what was committed is in the
+table."""
 
 import os
 import random

@@ -15,8 +15,9 @@ Result<void> RefillReader::begin(Refill refill, const PostgresOptions& options) 
   state_ = State::copying;
   handed_out_ = 0;
   more_at_hand_ = true;
+  Result<void> described = refill_.statement.describe_to(reader_, options);
   reader_.begin(refill_.after_seq);
-  return refill_.statement.describe_to(reader_, options);
+  return described;
 }
 
 Result<RefillReader::Step> RefillReader::poll(core::Batch& batch, core::Credit credit,
