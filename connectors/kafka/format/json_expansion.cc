@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "connectors/kafka/format/json_text.h"
@@ -82,7 +84,7 @@ class JsonExpansion::Writer {
         double checked = 0;
         const auto fault = value.get_double().get(checked);
         if (fault && fault != simdjson::NUMBER_ERROR) return std::nullopt;
-        if (fault && !all_of_number(digits)) return std::nullopt;
+        if (fault && !is_number(digits)) return std::nullopt;
         out += digits;
         return Written{kind_of_number(digits)};
       }
@@ -101,9 +103,27 @@ class JsonExpansion::Writer {
   }
 
  private:
-  // Numbers beyond a double (1e400) are kept as they are, if they look like one.
-  static bool all_of_number(std::string_view digits) {
-    return !digits.empty() && digits.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
+  // JSON's grammar of a number: what lies beyond a double (1e400) is kept as it is, 01 and 1.2.3
+  // are none.
+  static bool is_number(std::string_view text) {
+    const auto take_digits = [&text] {
+      const size_t size = std::min(text.find_first_not_of("0123456789"), text.size());
+      text.remove_prefix(size);
+      return size > 0;
+    };
+    const auto take = [&text](std::string_view any) {
+      if (text.empty() || any.find(text.front()) == std::string_view::npos) return false;
+      text.remove_prefix(1);
+      return true;
+    };
+    take("-");
+    if (!take("0") && !take_digits()) return false;
+    if (take(".") && !take_digits()) return false;
+    if (take("eE")) {
+      take("+-");
+      if (!take_digits()) return false;
+    }
+    return text.empty();
   }
 
   template <typename Value>
@@ -111,6 +131,7 @@ class JsonExpansion::Writer {
     ondemand::object object;
     if (value.get_object().get(object)) return std::nullopt;
     std::vector<Member> members;
+    std::unordered_map<std::string, size_t> by_name;
     for (auto entry : object) {
       ondemand::field field;
       std::string_view name;
@@ -121,12 +142,11 @@ class JsonExpansion::Writer {
       const auto what = write(inner, member.json, depth + 1);
       if (!what) return std::nullopt;
       member.what = *what;
-      const auto same = std::find_if(members.begin(), members.end(),
-                                     [&](const Member& m) { return m.name == member.name; });
-      if (same == members.end()) {
+      const auto [same, is_new] = by_name.try_emplace(member.name, members.size());
+      if (is_new) {
         members.push_back(std::move(member));
       } else {
-        *same = std::move(member);
+        members[same->second] = std::move(member);
       }
     }
     put(members, out);

@@ -64,7 +64,12 @@ class Judge {
 
   void judge_id() {
     const TableColumn* id = find(names_.id);
-    if (id == nullptr || id->base_type == kUuid) return;
+    if (id == nullptr) return;
+    if (!id->not_null) {
+      refuse("ID_MAY_BE_NULL", named(names_.id) + " may be NULL: such a row cannot be marked",
+             alter() + "alter column " + quote_identifier(names_.id) + " set not null;");
+    }
+    if (id->base_type == kUuid) return;
     refuse("COLUMN_TYPE",
            named(names_.id) + " is of type " + id->type + ", rows are marked by uuid",
            alter() + "alter column " + quote_identifier(names_.id) + " type uuid using " +
@@ -117,7 +122,12 @@ class Judge {
       return;
     }
     if (!names_.order.empty()) {
-      need("order", names_.order, "bigint generated always as identity");
+      const TableColumn* column =
+          need("order", names_.order, "bigint generated always as identity");
+      if (column == nullptr || column->not_null) return;
+      add(Severity::warning, "ORDER_MAY_BE_NULL",
+          named(names_.order) + " may be NULL: such rows come last, whenever they were inserted",
+          alter() + "alter column " + quote_identifier(names_.order) + " set not null;");
       return;
     }
     add(Severity::warning, "ORDER_BY_TIME",

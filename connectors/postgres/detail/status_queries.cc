@@ -9,6 +9,7 @@ namespace outbox::postgres {
 namespace {
 
 constexpr uint32_t kText = 25;
+constexpr uint64_t kCountedMost = 1'000'000;
 
 template <typename Numbers>
 std::string int_array(const Numbers& numbers) {
@@ -29,18 +30,19 @@ const TableColumn* column_of(const TableFacts& table, const std::string& name) {
 
 StatusQueries::StatusQueries(const TableFacts& table, const MarkingFacts& marking,
                              const PostgresOptions& options)
-    : names_(options.columns),
+    : names_(names_of_status_table(table, options.columns)),
       shards_(options.shards),
       may_emit_(marking.may_emit),
       table_(table_sql(options.table)) {
-  if (column_of(table, names_.event_type) == nullptr) names_.event_type.clear();
   id_ = quote_identifier(names_.id);
   status_ = quote_identifier(names_.status);
   order_ = quote_identifier(order_column(table, names_));
   list_ = wanted_columns(table);
   // A row without a key is a key of its own.
-  shard_ = "((hashtextextended(coalesce(" + quote_identifier(names_.aggregate_id) + "::text, " +
-           id_ + "::text), 0) & 9223372036854775807) % " + std::to_string(shards_) + ")::int";
+  const std::string key =
+      names_.aggregate_id.empty() ? "" : quote_identifier(names_.aggregate_id) + "::text, ";
+  shard_ = "((hashtextextended(coalesce(" + key + id_ + "::text), 0) & 9223372036854775807) % " +
+           std::to_string(shards_) + ")::int";
   class_ = "hashtext(" + quote_literal("outbox status " + options.pipeline) + ")";
   const bool told = column_of(table, names_.cause) != nullptr;
   mark_sent_ = "update " + table_ + " set " + status_ + " = 'SENT' where " + id_ +
@@ -51,9 +53,25 @@ StatusQueries::StatusQueries(const TableFacts& table, const MarkingFacts& markin
                  " = m.id and t." + status_ + " = 'READY'";
 }
 
+ColumnNames names_of_status_table(const TableFacts& table, ColumnNames names) {
+  if (names.event_type == ColumnNames{}.event_type && !column_of(table, names.event_type)) {
+    names.event_type.clear();
+  }
+  names.seq.clear();  // rows are told apart by their id, and ordered by `order`
+  return names;
+}
+
 std::string StatusQueries::order_column(const TableFacts& table, const ColumnNames& names) {
   if (!names.order.empty()) return names.order;
   return column_of(table, names.created_at) == nullptr ? "" : names.created_at;
+}
+
+bool StatusQueries::is_wanted(const std::string& name) const {
+  for (size_t role = 0; role < kRoles; ++role) {
+    if (column_name(names_, static_cast<Role>(role)) == name) return true;
+  }
+  return std::any_of(names_.extras.begin(), names_.extras.end(),
+                     [&](const ExtraColumn& extra) { return extra.name == name; });
 }
 
 std::string StatusQueries::wanted_columns(const TableFacts& table) {
@@ -63,15 +81,11 @@ std::string StatusQueries::wanted_columns(const TableFacts& table) {
     if (column.name == names_.created_at && column.type == "timestamp with time zone") {
       time_ = quote_identifier(column.name);
     }
-    for (size_t role = 0; role < kRoles; ++role) {
-      if (static_cast<Role>(role) == Role::seq) continue;
-      if (column_name(names_, static_cast<Role>(role)) != column.name) continue;
-      // A cast to the type of now: were it altered, the statement would say so.
-      list += quote_identifier(column.name) + "::" + column.type + ", ";
-      column_names_.push_back(column.name);
-      column_types_.push_back(column.is_enum ? kText : column.base_type);
-      break;
-    }
+    if (!is_wanted(column.name)) continue;
+    // A cast to the type of now: were it altered, the statement would say so.
+    list += quote_identifier(column.name) + "::" + column.type + ", ";
+    column_names_.push_back(column.name);
+    column_types_.push_back(column.is_enum ? kText : column.base_type);
   }
   return list;
 }
@@ -129,7 +143,8 @@ std::string StatusQueries::read(const std::set<uint32_t>& shards, const std::str
 }
 
 std::string StatusQueries::count(const std::set<uint32_t>& shards) const {
-  return "select count(*) as ready from " + table_ + " where " + ready(shards);
+  return "select count(*) as ready from (select from " + table_ + " where " + ready(shards) +
+         " limit " + std::to_string(kCountedMost) + ") r";
 }
 
 // Either writes a record under a transaction id, and only such a commit is flushed.

@@ -15,6 +15,9 @@
 
 namespace outbox::postgres {
 
+/// The column names as this table has them: it has no number, and need not have an event type.
+ColumnNames names_of_status_table(const TableFacts& table, ColumnNames names);
+
 class StatusQueries {
  public:
   StatusQueries() = default;
@@ -25,7 +28,8 @@ class StatusQueries {
   /// `open` (the text of a uuid[]), the first `limit` of them.
   std::string read(const std::set<uint32_t>& shards, const std::string& open, uint64_t limit) const;
 
-  /// `ready`: READY rows of `shards`.
+  /// `ready`: READY rows of `shards`, a million at the most: counting all of a long backlog would
+  /// keep the session from reading it.
   std::string count(const std::set<uint32_t>& shards) const;
 
   /// $1: the ids as a uuid[].
@@ -54,6 +58,7 @@ class StatusQueries {
 
  private:
   std::string ready(const std::set<uint32_t>& shards) const;
+  bool is_wanted(const std::string& name) const;
   std::string wanted_columns(const TableFacts& table);
 
   ColumnNames names_;

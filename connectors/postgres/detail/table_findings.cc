@@ -8,6 +8,7 @@
 #include "connectors/postgres/detail/outbox_table.h"
 #include "connectors/postgres/detail/poll_findings.h"
 #include "connectors/postgres/detail/status_findings.h"
+#include "connectors/postgres/detail/status_queries.h"
 
 namespace outbox::postgres {
 namespace {
@@ -58,10 +59,9 @@ std::optional<Finding> judge_columns(const TableFacts& table, const PostgresOpti
     columns.push_back({column.name, column.is_enum ? kText : column.base_type, false});
   }
   const Relation relation{table.oid, options.table.schema, options.table.name, columns};
-  ColumnNames names = options.columns;
-  if (options.mode == Mode::status && !names_column(table, names.event_type)) {
-    names.event_type.clear();
-  }
+  const ColumnNames names = options.mode == Mode::status
+                                ? names_of_status_table(table, options.columns)
+                                : options.columns;
   const auto mapped = OutboxTable::from(relation, names);
   if (mapped) return std::nullopt;
   return Finding{

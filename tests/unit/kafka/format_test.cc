@@ -281,6 +281,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Expansion{R"({"b": 1, "a": [1, 2], "c": {"d": "x"}})",
                               R"({"b":1,"a":[1,2],"c":{"d":"x"}})"},
                     Expansion{R"({"n": null, "e": [], "o": {}})", R"({"o":{}})"},
+                    Expansion{R"({"n": 01e400})", nullptr}, Expansion{R"({"n": 1.2.3})", nullptr},
+                    Expansion{R"({"n": 2026-01-02})", nullptr},
                     Expansion{R"({"n": 12.50, "m": 1e400, "k": 9007199254740993})",
                               R"({"n":12.50,"m":1e400,"k":9007199254740993})"},
                     Expansion{R"({"t": true, "s": "\u00e9\"\u001f\/"})",
