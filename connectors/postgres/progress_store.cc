@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
 #include "connectors/postgres/detail/takeover.h"
@@ -59,8 +60,10 @@ Result<ProgressSession> connect(const PostgresOptions& options, const Waiter& wa
   }
   const auto prepared = prepare(*sql, kHeartbeatName, heartbeat, waiter);
   if (!prepared) return prepared.error();
+  const auto timeline = sql->run(kTimelineQuery, {}, "ask for", "the timeline", waiter);
+  if (!timeline) return timeline.error();
   PQsetnonblocking(sql->handle(), 1);
-  return ProgressSession{sql->release(), std::move(look)};
+  return ProgressSession{sql->release(), std::move(look), timeline->number<uint32_t>("timeline")};
 }
 
 }  // namespace
@@ -111,6 +114,7 @@ Result<void> ProgressStore::finish_connecting(core::Now now) {
   if (!*done) return failed(done->error(), now);
   connection_ = std::move((*done)->connection);
   look_ = std::move((*done)->look);
+  timeline_ = (*done)->timeline;
   look_answers_.clear();
   proven_.begin();
   state_ = State::connected;
@@ -145,6 +149,12 @@ void ProgressStore::lose_connection(const std::string& why, core::Now now) {
 
 void ProgressStore::ask(core::Now now) {
   bool sent = true;
+  if (saving_ && timeline_ != shared_->identity.timeline) {
+    // After a failover the source looks first whether what was delivered happened there, too; it
+    // would take our save for that.
+    if (shared_->lease.held()) lose_connection("it leads to another timeline", now);
+    return;
+  }
   if (saving_) {
     sent = send_save();
     asked_ = Asked::save;

@@ -37,6 +37,7 @@ namespace outbox::postgres {
 struct ProgressSession {
   ConnectionHandle connection;
   std::string look;
+  uint32_t timeline = 0;
 };
 
 class ProgressStore final : public core::Checkpoint {
@@ -100,6 +101,7 @@ class ProgressStore final : public core::Checkpoint {
   bool flush_pending_ = false;
   core::Instant heartbeat_at_{};
 
+  uint32_t timeline_ = 0;
   std::string look_;  // the query; empty: the table has no sequence that may be read
   core::Instant look_at_{};
   std::vector<Rows> look_answers_;

@@ -111,15 +111,16 @@ Result<void> WalSource::refill(core::Batch& batch, core::Credit credit, core::No
     return {};
   }
   const Result<RefillReader::Step> step = refill_.poll(batch, credit, shared_->confirmed, now);
+  reader_.resume_after(refill_.handed());
+  if (refill_.rows() > 0) reader_.note_event(core::Lsn{refill_.refill().slot_begins.value - 1});
   if (!step) {
     state_ = State::closed;
     return attempts_.failed(step.error(), now);
   }
   switch (*step) {
     case RefillReader::Step::waiting:
-      break;
     case RefillReader::Step::read:
-      shared_->lease.heard(now.instant);
+      shared_->lease.heard(now.instant);  // the session lives, and with it the pipeline's lock
       break;
     case RefillReader::Step::lost:
       lose_connection(refill_.why(), now);
@@ -132,7 +133,6 @@ Result<void> WalSource::refill(core::Batch& batch, core::Credit credit, core::No
                                "before came twice. The stream goes on at " +
                                core::to_string(refill_.refill().slot_begins),
                            ""});
-      reader_.resume_after({refill_.refill().slot_begins.value, 0});
       refill_.end();
       shared_->lease.lost();
       state_ = State::connecting;

@@ -71,6 +71,7 @@ begin
     select from outbox.progress p
     join pg_catalog.pg_replication_slots s on s.slot_name = p.slot
     where p.reads_emitted and s.database = current_database()
+      and s.confirmed_flush_lsn is not null  -- else it is still being made
       and s.wal_status is distinct from 'lost')
   then
     perform outbox.refuse('55000',

@@ -23,6 +23,8 @@ constexpr const char* kSqlSession =
     " set_config('statement_timeout', '10s', false),"
     " set_config('lock_timeout', '5s', false),"
     " set_config('idle_in_transaction_session_timeout', '30s', false),"
+    // A policy that hides rows from us is an error, not fewer rows.
+    " set_config('row_security', 'off', false),"
     // A login may be made read-only by default; progress is written all the same.
     " set_config('default_transaction_read_only', 'off', false),"
     // Progress must outlive a crash of the server before the slot is confirmed (invariant 6).

@@ -74,9 +74,9 @@ void judge_settings(const ServerFacts& facts, const PostgresOptions& options, Fi
 
 void judge_emit(const ServerFacts& facts, const PostgresOptions& options, Findings& findings) {
   if (facts.emit != Emit::forgeable || options.mode != Mode::wal) return;
-  const std::string functions =
-      "function pg_logical_emit_message(boolean, text, text), "
-      "pg_logical_emit_message(boolean, text, bytea)";
+  const std::string flush = facts.version >= 170000 ? ", boolean" : "";
+  const std::string functions = "function pg_logical_emit_message(boolean, text, text" + flush +
+                                "), pg_logical_emit_message(boolean, text, bytea" + flush + ")";
   findings.add(Severity::warning, "EMIT_FORGEABLE",
                "everybody in database " + facts.database +
                    " may execute pg_logical_emit_message(), and so write a message that looks like "

@@ -1,10 +1,14 @@
 #include "connectors/postgres/detail/gap.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "connectors/postgres/detail/connection.h"
 #include "connectors/postgres/detail/findings.h"
+#include "connectors/postgres/detail/poll_findings.h"
+#include "connectors/postgres/detail/table_findings.h"
 
 namespace outbox::postgres {
 namespace {
@@ -63,6 +67,16 @@ std::optional<Obstacle> obstacle(const ServerFacts& facts, const PostgresOptions
   }
   if (!facts.progress->delivered_seq) {
     return Obstacle{"no sequence number was saved up to which all was delivered", start_over};
+  }
+  // What the proof of delivered_seq stands on (horizon.h).
+  if (std::vector<Finding> unsafe = judge_sequence(*facts.table, options); !unsafe.empty()) {
+    return Obstacle{unsafe.front().what, unsafe.front().remedy + " " + start_over};
+  }
+  if (!is_our_table(options.table) && facts.table->rows_deleted > 0) {
+    return Obstacle{"rows of " + table + " are deleted, " +
+                        std::to_string(facts.table->rows_deleted) +
+                        " so far: what was deleted before it was delivered is not there",
+                    start_over};
   }
   if (facts.emitted && !facts.progress->slot.empty()) {
     return Obstacle{

@@ -38,19 +38,11 @@ class Starting {
         Connection::open(options_.url, ConnectionKind::sql, application_name(options_), waiter_);
     if (!opened) return opened.error();
     sql_.emplace(std::move(*opened));
-    // A partitioned relay is to lose its lock about when its own lease ends.
-    const auto set = sql_->run(
-        "select set_config('tcp_keepalives_idle', '5', false),"
-        " set_config('tcp_keepalives_interval', '2', false),"
-        " set_config('tcp_keepalives_count', '3', false),"
-        " set_config('tcp_user_timeout', '12000', false),"
-        " set_config('client_connection_check_interval', '2s', false),"
-        " set_config('statement_timeout', '0', false),"
-        " set_config('default_transaction_isolation', 'read committed', false),"
-        " set_config('idle_session_timeout', '0', false)",
-        {}, "prepare", "the session", waiter_);
+    const auto set =
+        sql_->run("select set_config('default_transaction_isolation', 'read committed', false)", {},
+                  "prepare", "the session", waiter_);
     if (!set) return set.error();
-    return {};
+    return prepare_for_lock(*sql_, PQserverVersion(sql_->handle()), waiter_);
   }
 
   Result<void> check_server() {

@@ -70,11 +70,6 @@ Result<void> pass_by_wal(Connection& sql, core::Lsn lsn, const Waiter& waiter) {
 Result<Refill> begin_refill(Connection& sql, Connection& replication, const ServerFacts& facts,
                             uint64_t after_seq, const PostgresOptions& options, Phase& phase,
                             const Waiter& waiter) {
-  const auto unbounded = sql.run(
-      "select set_config('statement_timeout', '0', false),"
-      " set_config('idle_in_transaction_session_timeout', '0', false)",
-      {}, "prepare", "the session", waiter);
-  if (!unbounded) return unbounded.error();
   if (facts.slot) {
     const auto dropped =
         sql.run("select pg_drop_replication_slot(" + quote_literal(options.slot) + ")", {}, "drop",

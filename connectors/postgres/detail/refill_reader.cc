@@ -1,11 +1,19 @@
 #include "connectors/postgres/detail/refill_reader.h"
 
+#include <poll.h>
+
 #include <utility>
 
 #include "connectors/postgres/detail/copy_pump.h"
 #include "connectors/postgres/detail/sqlstate.h"
 
 namespace outbox::postgres {
+
+namespace {
+
+constexpr core::Duration kLookAtPeer = std::chrono::seconds(1);
+
+}  // namespace
 
 using core::Result;
 
@@ -14,6 +22,7 @@ Result<void> RefillReader::begin(Refill refill, const PostgresOptions& options) 
   socket_ = SocketReader(refill_.connection.get());
   state_ = State::copying;
   handed_out_ = 0;
+  handed_ = {};
   more_at_hand_ = true;
   Result<void> described = refill_.statement.describe_to(reader_, options);
   reader_.begin(refill_.after_seq);
@@ -24,17 +33,17 @@ Result<RefillReader::Step> RefillReader::poll(core::Batch& batch, core::Credit c
                                               core::Lsn confirmed, core::Now now) {
   had_credit_ = credit.events > 0 && credit.bytes > 0;
   more_at_hand_ = false;
-  if (state_ == State::settling) {
-    return confirmed < refill_.slot_begins ? Step::waiting : Step::settled;
-  }
+  if (state_ == State::settling && confirmed >= refill_.slot_begins) return Step::settled;
   if (state_ == State::ending) return await_last_word(batch);
-  if (!had_credit_) return Step::waiting;
+  if (state_ == State::settling || !had_credit_) {
+    return peer_is_gone() ? lost("the server closed it") : Step::waiting;
+  }
   const size_t first = batch.size();
   const Result<Pumped> pumped =
       pump_copy(refill_.connection.get(), socket_, reader_, batch, credit, now.wall);
   if (!pumped) return pumped.error();
   for (size_t i = first; i < batch.size(); ++i) {
-    batch[i].event.position = {refill_.slot_begins.value - 1, ++handed_out_};
+    batch[i].event.position = handed_ = {refill_.slot_begins.value - 1, ++handed_out_};
   }
   switch (*pumped) {
     case Pumped::credit_used:
@@ -74,8 +83,14 @@ RefillReader::Step RefillReader::await_last_word(core::Batch& batch) {
   state_ = State::settling;
   core::Item& item = batch.emplace_back();
   item.kind = core::ItemKind::boundary;
-  item.event.position = {refill_.slot_begins.value, 0};
+  item.event.position = handed_ = {refill_.slot_begins.value, 0};
   return Step::read;
+}
+
+// Nothing is read meanwhile; the lock is ours as long as the server has the session.
+bool RefillReader::peer_is_gone() const {
+  pollfd request{PQsocket(refill_.connection.get()), POLLRDHUP, 0};
+  return ::poll(&request, 1, 0) > 0 && (request.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 RefillReader::Step RefillReader::lost(std::string why) {
@@ -85,6 +100,7 @@ RefillReader::Step RefillReader::lost(std::string why) {
 
 core::Interest RefillReader::interest(core::Instant now) const {
   core::Interest interest;
+  interest.wake_at = now + kLookAtPeer;
   if (state_ == State::settling) return interest;
   if (state_ == State::ending || had_credit_) interest.fd = PQsocket(refill_.connection.get());
   if (more_at_hand_ && had_credit_) interest.wake_at = now;

@@ -35,6 +35,9 @@ class RefillReader {
   core::Result<Step> poll(core::Batch& batch, core::Credit credit, core::Lsn confirmed,
                           core::Now now);
 
+  /// The position of the last row handed out; the boundary's after the last.
+  core::Position handed() const { return handed_; }
+
   void end() { refill_ = Refill{}; }
 
   const Refill& refill() const { return refill_; }
@@ -47,6 +50,7 @@ class RefillReader {
   enum class State : uint8_t { copying, ending, settling };
 
   Step await_last_word(core::Batch& batch);
+  bool peer_is_gone() const;
   Step lost(std::string why);
 
   Refill refill_;
@@ -54,6 +58,7 @@ class RefillReader {
   CopyReader reader_;
   State state_ = State::copying;
   uint64_t handed_out_ = 0;
+  core::Position handed_;
   bool had_credit_ = false;
   bool more_at_hand_ = false;
   std::string why_;

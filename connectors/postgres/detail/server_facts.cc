@@ -33,6 +33,8 @@ select pg_catalog.current_setting('server_version_num') as version,
                where n.nspname = 'outbox' and f.proname = 'create_publication')
          as has_outbox_schema,
        e.oid is not null as has_emit,
+       exists (select from pg_catalog.pg_attribute a
+               where a.attrelid = p.oid and a.attname = 'reads_emitted') as has_reads_emitted,
        case when pg_catalog.has_sequence_privilege(e.oid, 'select')
             then pg_catalog.pg_sequence_last_value(e.oid) is not null end as emitted,
        exists (select from pg_catalog.pg_proc f
@@ -134,8 +136,9 @@ select exists (select from pg_catalog.pg_attribute a
                where i.indrelid = $1::oid and i.indisvalid
                  and pg_catalog.pg_get_expr(i.indpred, i.indrelid) like '%READY%')
          as ready_indexed,
-       pg_catalog.has_function_privilege(
-         'pg_catalog.pg_logical_emit_message(boolean, text, text)', 'execute') as may_emit)sql";
+       (select pg_catalog.bool_and(pg_catalog.has_function_privilege(f.oid, 'execute'))
+          from pg_catalog.pg_proc f where f.proname = 'pg_logical_emit_message'
+            and f.pronamespace = 'pg_catalog'::regnamespace) as may_emit)sql";
 
 constexpr const char* kLabelsQuery = R"sql(
 select e.enumlabel as label from pg_catalog.pg_enum e join pg_catalog.pg_attribute a
@@ -160,6 +163,7 @@ void fill_server(const Rows& rows, ServerFacts& facts) {
   if (rows.truth("has_emit")) {
     facts.emit = rows.truth("emit_is_forgeable") ? Emit::forgeable : Emit::guarded;
   }
+  facts.has_reads_emitted = rows.truth("has_reads_emitted");
   facts.emitted = rows.truth("emitted");
   if (rows.truth("has_progress")) {
     facts.progress_table =
@@ -275,6 +279,10 @@ Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::string& s
   }
   return std::optional(std::move(facts));
 }
+
+const char* const kTimelineQuery =
+    "select case when pg_is_in_recovery() then 0 else"
+    " ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int end as timeline";
 
 Result<std::optional<core::Lsn>> read_fork(Connection& replication, uint32_t timeline,
                                            const ServerIdentity& identity, const Waiter& waiter) {

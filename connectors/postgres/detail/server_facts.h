@@ -125,6 +125,8 @@ struct ServerFacts {
   std::optional<core::Lsn> read_beyond_fork;
   bool emitted = false;  // it was called, if only once
 
+  bool has_reads_emitted = false;  // of outbox.progress: V002 was applied
+
   std::optional<TableFacts> table;
   std::optional<MarkingFacts> marking;  // Mode::status, if there is a table
   std::optional<PublicationFacts> publication;
@@ -150,6 +152,9 @@ core::Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::str
 core::Result<std::optional<core::Lsn>> read_fork(Connection& replication, uint32_t timeline,
                                                  const ServerIdentity& identity,
                                                  const Waiter& waiter);
+
+/// `timeline` of a SQL connection; 0 for a standby.
+extern const char* const kTimelineQuery;
 
 core::Result<ServerIdentity> read_identity(Connection& replication, const Waiter& waiter);
 

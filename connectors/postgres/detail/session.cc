@@ -56,8 +56,11 @@ class Starting {
 
   Result<void> close_gap() {
     phase_.set("acquiring the lock of pipeline " + options_.pipeline);
+    if (auto ready = prepare_for_lock(*sql_, facts_.version, waiter_); !ready) return ready;
     if (auto locked = take_lock(*sql_, options_.pipeline, waiter_); !locked) return locked;
+    if (auto still = judge_gap_again(); !still) return still;
     if (auto taken = take_epoch(); !taken) return taken;
+    if (auto shut = read_emitted(false); !shut) return shut;
     Result<Refill> refill = begin_refill(*sql_, *replication_, facts_, *saved_.delivered_seq,
                                          options_, phase_, waiter_);
     if (!refill) return refill.error();
@@ -65,6 +68,19 @@ class Starting {
     session_.saved = {core::StreamId{0}, {saved_.end.value, 0}, settled_position(saved_)};
     session_.notices.push_back(std::move(*gap_));
     return {};
+  }
+
+  // Another relay may have closed it while this one waited for the lock.
+  Result<void> judge_gap_again() {
+    Result<ServerFacts> facts = read_server_facts(*sql_, options_, waiter_);
+    if (!facts) return facts.error();
+    facts->read_beyond_fork = facts_.read_beyond_fork;
+    facts_ = std::move(*facts);
+    gap_ = judge_gap(facts_, options_);
+    if (gap_ && gap_->severity != Severity::error) return {};
+    if (gap_) return to_error(*gap_, "start pipeline " + options_.pipeline);
+    return Error{core::Fault::retry,          "55006", "make", "slot " + options_.slot,
+                 "another relay has made it", ""};
   }
 
   bool restarted() const { return request_.held.has_value(); }
@@ -92,6 +108,15 @@ class Starting {
     facts_ = std::move(*facts);
     std::vector<Finding> findings = judge_server(facts_, options_);
     // Once the pipeline has begun, a missing publication is a loss to look into, not to paper over.
+    if (facts_.slot && facts_.slot->plugin == "pgoutput" && !facts_.slot->confirmed_flush.valid()) {
+      return Error{
+          core::Fault::retry,
+          "55006",
+          "acquire",
+          "slot " + options_.slot,
+          "it is still being made, by pid " + std::to_string(facts_.slot->active_pid.value_or(0)),
+          "One relay a slot: this one waits and asks again every second"};
+    }
     gap_ = judge_gap(facts_, options_);
     for (auto& more :
          {judge_publication(facts_, options_, ever_saved()), judge_slot(facts_, options_)}) {
@@ -195,7 +220,7 @@ class Starting {
     ProgressFacts delivered;
     delivered.system_id = held.identity.system_id;
     delivered.timeline = held.identity.timeline;
-    delivered.end = held.last_event;
+    delivered.end = after(held.last_event);
     if (const auto lost = judge_identity(delivered, session_.identity, *fork, options_)) {
       if (auto kept = save_orphans(held); !kept) return kept;
       return to_error(*lost, "go on with pipeline " + options_.pipeline);
@@ -209,13 +234,19 @@ class Starting {
     return pass_by_wal(*sql_, held.handed, waiter_);
   }
 
+  // A commit record begins at its LSN: it is on a timeline that goes on beyond that.
+  static core::Lsn after(core::Lsn commit) {
+    return core::Lsn{commit.valid() ? commit.value + 1 : 0};
+  }
+
   // So that no later start forgets them before a person has looked.
   Result<void> save_orphans(const SessionRequest::Held& held) {
-    const auto rows = sql_->run(
-        "select outbox.progress_save($1, $2, $3, $4, $5, $6, '0/0', 0) as saved",
-        {options_.pipeline, std::to_string(held.epoch), held.identity.system_id,
-         std::to_string(held.identity.timeline), options_.slot, core::to_string(held.last_event)},
-        "save what was delivered in", "outbox.progress", waiter_);
+    const auto rows =
+        sql_->run("select outbox.progress_save($1, $2, $3, $4, $5, $6, '0/0', 0) as saved",
+                  {options_.pipeline, std::to_string(held.epoch), held.identity.system_id,
+                   std::to_string(held.identity.timeline), options_.slot,
+                   core::to_string(after(held.last_event))},
+                  "save what was delivered in", "outbox.progress", waiter_);
     if (!rows) return rows.error();
     return {};
   }
@@ -308,13 +339,16 @@ class Starting {
 
   bool reads_emitted() const { return facts_.emit != Emit::missing; }
 
-  // outbox.emit() refuses until somebody says that its messages are read.
-  Result<void> open_emit() {
-    if (!reads_emitted()) return {};
+  Result<void> open_emit() { return read_emitted(reads_emitted()); }
+
+  // outbox.emit() refuses until somebody says that its messages are read, and while a slot is made.
+  Result<void> read_emitted(bool read) {
+    if (!facts_.has_reads_emitted) return {};
     const auto done = sql_->run(
-        "update outbox.progress set reads_emitted = true where pipeline = $1 and epoch = $2"
-        " and not reads_emitted",
-        {options_.pipeline, std::to_string(session_.epoch)}, "open", "outbox.emit", waiter_);
+        "update outbox.progress set reads_emitted = $3::boolean where pipeline = $1"
+        " and epoch = $2 and reads_emitted <> $3::boolean",
+        {options_.pipeline, std::to_string(session_.epoch), read ? "t" : "f"}, "tell who reads",
+        "outbox.emit", waiter_);
     if (!done) return done.error();
     return {};
   }

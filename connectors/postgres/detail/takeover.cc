@@ -38,6 +38,24 @@ core::Result<ProgressFacts> take_epoch(Connection& sql, const SessionRequest& re
   return saved;
 }
 
+core::Result<void> prepare_for_lock(Connection& sql, int server_version, const Waiter& waiter) {
+  const std::string of_17 =
+      server_version >= 170000 ? ", set_config('transaction_timeout', '0', false)" : "";
+  const auto set = sql.run(
+      "select set_config('tcp_keepalives_idle', '5', false),"
+      " set_config('tcp_keepalives_interval', '2', false),"
+      " set_config('tcp_keepalives_count', '3', false),"
+      " set_config('tcp_user_timeout', '12000', false),"
+      " set_config('client_connection_check_interval', '2s', false),"
+      " set_config('statement_timeout', '0', false),"
+      " set_config('idle_in_transaction_session_timeout', '0', false),"
+      " set_config('idle_session_timeout', '0', false)" +
+          of_17,
+      {}, "prepare", "the session", waiter);
+  if (!set) return set.error();
+  return {};
+}
+
 core::Result<void> take_lock(Connection& sql, const std::string& pipeline, const Waiter& waiter) {
   const auto rows = sql.run("select pg_try_advisory_lock(" + lock_key(pipeline) + ") as held", {},
                             "acquire", "the pipeline's lock", waiter);

@@ -18,6 +18,10 @@ core::Result<ProgressFacts> take_epoch(Connection& sql, const SessionRequest& re
                                        const ServerIdentity& identity, const std::string& slot,
                                        const Waiter& waiter);
 
+/// Before take_lock(): the server is to see within seconds that this session's peer is gone, and to
+/// end none of its statements.
+core::Result<void> prepare_for_lock(Connection& sql, int server_version, const Waiter& waiter);
+
 /// Takes the advisory lock by which one relay at a time reads a pipeline's table; it is the
 /// session's. An Error names who holds it and is tried again.
 core::Result<void> take_lock(Connection& sql, const std::string& pipeline, const Waiter& waiter);

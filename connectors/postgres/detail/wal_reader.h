@@ -14,6 +14,7 @@
 // reconnect the server repeats from its own confirmed LSN, and each event comes out once per
 // process.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -73,6 +74,8 @@ class WalReader {
 
   /// The commit LSN of the last event handed out; zero before the first.
   core::Lsn last_event() const { return last_event_; }
+  /// One was handed out by somebody else, a refill.
+  void note_event(core::Lsn lsn) { last_event_ = std::max(last_event_, lsn); }
 
   /// How far the server's WAL was read; the `written` position of a status message.
   core::Lsn received() const { return received_; }

@@ -83,6 +83,9 @@ TEST_F(GapTest, WhatTheTableDoesNotHaveCannotBeClosedAndIsNamed) {
   facts_.table->sequence = "";
   EXPECT_NE(what().find("no number"), std::string::npos);
   facts_.table->sequence = "outbox.event_seq";
+  facts_.table->sequence_cache = 50;
+  EXPECT_NE(what().find("CACHE 50"), std::string::npos);
+  facts_.table->sequence_cache = 1;
   facts_.progress->delivered_seq.reset();
   EXPECT_NE(what().find("no sequence number was saved"), std::string::npos);
   facts_.progress->delivered_seq = 41;
@@ -90,6 +93,15 @@ TEST_F(GapTest, WhatTheTableDoesNotHaveCannotBeClosedAndIsNamed) {
   EXPECT_NE(what().find("outbox.emit"), std::string::npos);
   facts_.emitted = false;
   EXPECT_EQ(gap(), "SLOT_MISSING closes");
+}
+
+TEST_F(GapTest, DeletedRowsOfATeamsOwnTableCannotBeReadAgain) {
+  facts_.slot.reset();
+  facts_.table->rows_deleted = 3;
+  PostgresOptions own = options();
+  EXPECT_EQ(gap(), "SLOT_MISSING closes") << "outbox.event refuses deletes";
+  own.table = {"public", "outbox"};
+  EXPECT_EQ(judge_gap(facts_, own)->severity, Severity::error);
 }
 
 TEST_F(GapTest, PartitionsThatWereDroppedAboveWhatWasDeliveredAreNamed) {

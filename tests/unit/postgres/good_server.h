@@ -33,6 +33,8 @@ inline ServerFacts good_server() {
                            .may_select = true,
                            .payload_size_checked = true,
                            .sequence = "outbox.event_seq",
+                           .sequence_readable = true,
+                           .seq_by_default = true,
                            .columns = {{"seq", "bigint", 20, false, true},
                                        {"id", "uuid", 2950, false, true},
                                        {"aggregate_type", "text", 25, false, true},
