@@ -2,7 +2,6 @@
 
 import re
 
-import psycopg2
 import pytest
 
 import config_text
@@ -10,7 +9,7 @@ from config_text import route
 from logins import login
 from one_place import arriving, database, relay_of, shop, slot_name, topic
 from service.port import free_port
-from server_side import change_saved, drop_slots, publications, saved
+from server_side import change_saved, drop_slots, publications
 from support.database import Database, with_database
 from support.relay import Relay
 from support.topic import create_topic, delete_topic, unique_name
@@ -166,37 +165,7 @@ def test_the_saved_progress_is_where_the_slot_is_confirmed(tmp_path, shop, datab
     assert end == confirmed
 
 
-# --- gaps
-
-def test_a_slot_that_is_gone_stops_the_run_and_names_where_the_gap_begins(
-        tmp_path, shop, database, topic, slot, arriving):
-    relay = relay_of(tmp_path, database, topic, slot)
-    stopped_once(relay, shop, arriving)
-    end = saved(database, slot)
-    drop_slots(database, slot)
-    code, log = the_end_of(relay)
-    assert code == 1
-    assert f"slot {slot} is gone" in log and end in log
-    assert database.value("select count(*) from pg_replication_slots where slot_name = %s",
-                          [slot]) == 0, "a new slot would have hidden the gap"
-
-
-@pytest.mark.fault_row(13)
-def test_a_slot_ahead_of_saved_progress_stops_the_run_and_names_both_ends_of_the_gap(
-        tmp_path, shop, database, topic, slot, arriving):
-    relay = relay_of(tmp_path, database, topic, slot)
-    stopped_once(relay, shop, arriving)
-    drop_slots(database, slot)
-    shop.publish()
-    database.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [slot])
-    end = saved(database, slot)
-    begins = database.value("select confirmed_flush_lsn from pg_replication_slots"
-                            " where slot_name = %s", [slot])
-    code, log = the_end_of(relay)
-    assert code == 1
-    assert f"slot {slot} starts at {begins}" in log and end in log
-    assert saved(database, slot) == end, "the gap stays"
-
+# --- another server (test_lost_slot.py has the gaps)
 
 def test_progress_of_another_cluster_stops_the_run(tmp_path, shop, database, topic, slot, arriving):
     relay = relay_of(tmp_path, database, topic, slot)
@@ -213,26 +182,6 @@ def test_progress_of_another_timeline_stops_the_run(tmp_path, shop, database, to
     change_saved(database, slot, "timeline = 7")
     code, log = the_end_of(relay)
     assert code == 1 and "timeline 7" in log and "timeline 1" in log
-
-
-def test_a_slot_dropped_under_a_running_relay_stops_it_with_exit_1(
-        tmp_path, shop, database, topic, slot, arriving):
-    relay = relay_of(tmp_path, database, topic, slot)
-    relay.start()
-    relay.wait_ready()
-    arriving.await_ids([shop.publish()])
-
-    def drop():
-        database.execute("select pg_terminate_backend(active_pid) from pg_replication_slots"
-                         " where slot_name = %s and active_pid is not null", [slot])
-        try:
-            database.execute("select pg_drop_replication_slot(%s)", [slot])
-        except psycopg2.errors.ObjectInUse:
-            return False
-        return True
-    wait_until(drop, "the slot is dropped between two connections", pause_s=0)
-    assert relay.wait() == 1
-    assert f"slot {slot} is gone" in relay.log_file.read_text()
 
 
 # --- what a start refuses

@@ -21,6 +21,13 @@ class StartTest : public SourceTest {
     sql_.run("select pg_drop_replication_slot('" + database_.unique("slot") + "')");
   }
 
+  // Without it nobody knows which rows of the table would close a gap.
+  void forget_delivered_seq() {
+    sql_.run(
+        "alter table outbox.progress disable trigger guard_progress;"
+        " update outbox.progress set delivered_seq = null");
+  }
+
   std::string code_;
 };
 
@@ -91,8 +98,9 @@ TEST_F(StartTest, ASecondRelayOnTheSlotWaitsSaysWhoHoldsItAndTakesOver) {
   EXPECT_GT(second.source().lease().epoch, first.source().lease().epoch);
 }
 
-TEST_F(StartTest, ASlotThatIsGoneStopsTheStartAndNamesTheGap) {
+TEST_F(StartTest, AGapThatTheTableCannotCloseStopsTheStartAndIsNamed) {
   first_start();
+  forget_delivered_seq();
   const std::string saved = sql_.value("select end_lsn from outbox.progress");
   drop_slot();
   sql_.run(publish("in no slot"));
@@ -107,6 +115,7 @@ TEST_F(StartTest, ASlotThatIsGoneStopsTheStartAndNamesTheGap) {
 
 TEST_F(StartTest, ASlotMadeAnewAheadOfSavedProgressStopsTheStartWithBothLsns) {
   first_start();
+  forget_delivered_seq();
   const std::string saved = sql_.value("select end_lsn from outbox.progress");
   drop_slot();
   sql_.run(publish("between the two"));
@@ -124,6 +133,7 @@ TEST_F(StartTest, ASlotMadeAnewAheadOfSavedProgressStopsTheStartWithBothLsns) {
 
 TEST_F(StartTest, ASlotMovedByHandPastSavedProgressStopsTheStart) {
   first_start();
+  forget_delivered_seq();
   sql_.run(publish("skipped"));
   sql_.run("select pg_replication_slot_advance('" + database_.unique("slot") +
            "', pg_current_wal_flush_lsn())");
