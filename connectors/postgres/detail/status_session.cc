@@ -36,15 +36,13 @@ class Starting {
         Connection::open(options_.url, ConnectionKind::sql, application_name(options_), waiter_);
     if (!opened) return opened.error();
     sql_.emplace(std::move(*opened));
+    if (auto ready = prepare_for_lock(*sql_, PQserverVersion(sql_->handle()), waiter_); !ready) {
+      return ready;
+    }
+    // A relay that hangs is to lose its shards.
     const auto set = sql_->run(
-        "select set_config('tcp_keepalives_idle', '5', false),"
-        " set_config('tcp_keepalives_interval', '2', false),"
-        " set_config('tcp_keepalives_count', '3', false),"
-        " set_config('tcp_user_timeout', '12000', false),"
-        " set_config('client_connection_check_interval', '2s', false),"
-        " set_config('idle_session_timeout', '15s', false),"
+        "select set_config('idle_session_timeout', '15s', false),"
         " set_config('idle_in_transaction_session_timeout', '15s', false),"
-        " set_config('statement_timeout', '0', false),"
         " set_config('lock_timeout', '10s', false),"
         " set_config('default_transaction_isolation', 'read committed', false),"
         " (extract(epoch from clock_timestamp()) * 1000)::bigint as epoch",
