@@ -140,7 +140,8 @@ def test_row_12_an_invalidated_slot_is_replaced_and_nothing_is_lost(tmp_path):
             assert "SLOT_LOST" in done.out and "nothing is lost" in done.out
             with relay:
                 arriving.await_ids([*missing, shop.publish()])
-                assert "SLOT_LOST" in relay.log_tail() and "REFILLED" in relay.log_tail()
+                wait_until(lambda: "REFILLED" in relay.log_tail(), "the refill is told")
+                assert "SLOT_LOST" in relay.log_tail()
             drop_slots(database, relay.slot)
     finally:
         arriving.close()

@@ -2,15 +2,14 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
 from . import junit
 from .build import BuildError
+from .jobs import Job, run_jobs
 from .services import ServicesError
 from .suite import CHECKOUT
 
@@ -27,15 +26,6 @@ class Soak:
     defaults: dict = field(default_factory=dict)  # environment that a suite may override
     asked: dict = field(default_factory=dict)     # environment that a person asked for: wins
     timeout_s: int = 24 * 3600
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A process that runs tests."""
-    command: list
-    env: dict
-    result: Path  # JUnit's XML
-    log: Path
 
 
 class Executor:
@@ -71,7 +61,7 @@ class Executor:
                                     capture_output=True, text=True, check=True).stdout
             names += _gtest_names(listed)
         if part.python:
-            listed = subprocess.run([*_pytest(part), "--collect-only", "-q"], cwd=CHECKOUT,
+            listed = subprocess.run([*_pytest(part.folder), "--collect-only", "-q"], cwd=CHECKOUT,
                                     capture_output=True, text=True)
             if listed.returncode != 0:
                 raise BuildError(listed.stdout.strip())
@@ -82,18 +72,19 @@ class Executor:
 
     def _run_part(self, part, folder, tally):
         binaries = self._binaries(part)
-        env = self._environment(part)
         timeout_s = self._soak.timeout_s if self._soak else part.timeout_s
+        lanes = 1 if self._soak else part.lanes  # whole counts are judged on a quiet machine
+        envs = [self._environment(part, lane) for lane in range(lanes)]
         for binary in binaries:
-            jobs = [_shard(binary, number, part.shards, folder, env)
+            jobs = [_shard(binary, number, part.shards, folder)
                     for number in range(part.shards)]
-            self._record(tally, binary.name, jobs, timeout_s)
+            self._record(tally, binary.name, jobs, [envs[0]] * part.shards, timeout_s)
         if part.python:
-            result = folder / "pytest.xml"
-            self._record(tally, "pytest", [_Job(
-                [*_pytest(part), f"--junitxml={result}", f"--basetemp={folder / 'tmp'}",
-                 *(["--timeout=0"] if self._soak else [])],
-                env, result, folder / "pytest.log")], timeout_s)
+            options = ["--timeout=0"] if self._soak else []
+            (folder / "tmp").mkdir()
+            what = [part.folder] if lanes == 1 else _largest_first(part.folder)
+            jobs = [_pytest_job(path, folder, options) for path in what]
+            self._record(tally, "pytest", jobs, envs, timeout_s)
 
     def _binaries(self, part):
         if part.targets:
@@ -102,17 +93,17 @@ class Executor:
             self._builder.build(preset, ["outbox"])
         return self._builder.test_binaries(part.preset, part.binaries) if part.binaries else []
 
-    def _environment(self, part):
-        env = {**os.environ, **_SANITIZER_ENV, **self._services.up(part.services),
+    def _environment(self, part, lane):
+        env = {**os.environ, **_SANITIZER_ENV, **self._services.up(part.services, lane),
                "OUTBOX_BIN": os.fspath(self._builder.binary()),
                "OUTBOX_CRASH_BIN": os.fspath(self._builder.binary("crash"))}
         if self._soak is None:
             return {**env, **part.env}
         return {**env, **self._soak.defaults, **part.env, **part.soak_env, **self._soak.asked}
 
-    def _record(self, tally, name, jobs, timeout_s):
+    def _record(self, tally, name, jobs, lanes, timeout_s):
         ran = 0
-        for job, ending in zip(jobs, _run(jobs, timeout_s)):
+        for job, ending in zip(jobs, run_jobs(jobs, lanes, timeout_s)):
             try:
                 cases = junit.read(job.result, job.log)
             except (OSError, ParseError):
@@ -128,52 +119,29 @@ class Executor:
             tally.fail(name, "ran no test", jobs[0].log)
 
 
-def _pytest(part):
-    return ["/usr/bin/python3", "-m", "pytest", part.folder]
+def _pytest(what):
+    return ["/usr/bin/python3", "-m", "pytest", what]
 
 
-def _shard(binary, number, shards, folder, env):
+def _largest_first(folder):
+    """A long file begun last would run alone at the end."""
+    return sorted(folder.glob("test_*.py"), key=lambda file: -file.stat().st_size)
+
+
+def _pytest_job(path, folder, options):
+    name = f"pytest-{path.stem}" if path.is_file() else "pytest"
+    result = folder / f"{name}.xml"
+    return Job([*_pytest(path), f"--junitxml={result}", f"--basetemp={folder / 'tmp' / name}",
+                *options], {}, result, folder / f"{name}.log")
+
+
+def _shard(binary, number, shards, folder):
     """GoogleTest's own way to share the tests of a binary among processes."""
     name = binary.name if shards == 1 else f"{binary.name}-{number + 1}"
     result = folder / f"{name}.xml"
-    return _Job([binary, f"--gtest_output=xml:{result}"],
-                {**env, "GTEST_TOTAL_SHARDS": str(shards), "GTEST_SHARD_INDEX": str(number)},
-                result, folder / f"{name}.log")
-
-
-def _run(jobs, timeout_s):
-    """All at once. For each: empty if it ended well, else how it ended. Nothing that they started
-    outlives their time."""
-    deadline = time.monotonic() + timeout_s
-    processes = []
-    try:
-        for job in jobs:
-            with open(job.log, "wb") as log:
-                processes.append(subprocess.Popen(
-                    job.command, cwd=CHECKOUT, env=job.env, stdin=subprocess.DEVNULL, stdout=log,
-                    stderr=log, start_new_session=True))
-        return [_ending(process, deadline, timeout_s) for process in processes]
-    except BaseException:
-        for process in processes:
-            _kill(process)
-        raise
-
-
-def _kill(process):
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _ending(process, deadline, timeout_s):
-    try:
-        code = process.wait(max(0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        _kill(process)
-        return f"ended after {timeout_s} s, its time limit"
-    if code < 0:
-        return f"ended by {signal.Signals(-code).name}"
-    return f"exit code {code}" if code else ""
+    return Job([binary, f"--gtest_output=xml:{result}"],
+               {"GTEST_TOTAL_SHARDS": str(shards), "GTEST_SHARD_INDEX": str(number)},
+               result, folder / f"{name}.log")
 
 
 def _last_started(log):

@@ -1,4 +1,6 @@
-"""The run's own Postgres and Kafka: fresh at the start, up before each suite that needs them."""
+"""The run's own Postgres and Kafka: fresh at the start, up before each suite that needs them.
+A suite whose files run side by side has a pair for each lane, so that what one file kills is not
+missed by another."""
 
 import os
 import subprocess
@@ -14,30 +16,32 @@ class ServicesError(Exception):
 
 class Services:
     def __init__(self, folder):
-        self.folder = folder
-        self._used = False
+        self._folder = folder
+        self._used = set()
 
-    def up(self, names):
+    def up(self, names, lane=0):
         """Starts what is needed and does not run; returns the environment that names it."""
         if not names:
             return {}
-        if not self._used:
-            self._used = True
-            self._command("remove")
+        folder = self._folder.with_name(f"{self._folder.name}-{lane}") if lane else self._folder
+        if folder not in self._used:
+            self._used.add(folder)
+            _command("remove", folder)
         for name in sorted(names):
-            self._command("start", "--only", name)
-        lines = self._command("env").splitlines()
+            _command("start", folder, "--only", name)
+        lines = _command("env", folder).splitlines()
         return {**dict(line.split("=", 1) for line in lines),
-                "OUTBOX_SERVICES_DIR": os.fspath(self.folder)}
+                "OUTBOX_SERVICES_DIR": os.fspath(folder)}
 
     def down(self):
         """Ends them; logs and data stay until the next run."""
-        if self._used:
-            self._command("stop")
+        for folder in self._used:
+            _command("stop", folder)
 
-    def _command(self, *arguments):
-        done = subprocess.run([_COMMAND, *arguments, "--dir", self.folder], capture_output=True,
-                              text=True, stdin=subprocess.DEVNULL)
-        if done.returncode != 0:
-            raise ServicesError(done.stderr.strip())
-        return done.stdout
+
+def _command(verb, folder, *options):
+    done = subprocess.run([_COMMAND, verb, "--dir", folder, *options], capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise ServicesError(done.stderr.strip())
+    return done.stdout

@@ -32,6 +32,7 @@ class Suite:
     services: tuple = ()         # postgres, kafka: started before, named in the environment
     sanitize: tuple = ()         # binaries that run once more under asan and tsan; true = all
     shards: int = 1              # processes that share a binary's tests, where most of them wait
+    lanes: int = 1               # test files that run side by side, each lane with its services
     timeout_s: int = 1200        # for each binary, and for pytest as a whole
     soak_only: bool = False      # not part of a plain tests/run
     env: dict = field(default_factory=dict)
