@@ -1,4 +1,4 @@
-"""A standby of a test's cluster, which may be promoted."""
+"""Copies of a test's cluster: a standby, which may be promoted, and a backup."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from service.port import free_port
@@ -14,34 +15,35 @@ from support.database import connect
 from support.waiting import wait_until
 
 
-class Standby:
-    """`with Standby(cluster) as standby:` follows the cluster until promoted."""
+class _Copy:
+    """A copy of the cluster's files, on an address of its own, and the server that runs on it."""
 
     def __init__(self, cluster):
         self._cluster = cluster
+        self._user = as_its_user()
         self._process = None
         self.port = free_port()
-
-    def __enter__(self):
-        user = as_its_user()
-        self._data = tempfile.mkdtemp(prefix="outbox-standby-", dir="/var/tmp")
-        if user:
-            shutil.chown(self._data, user["user"], user["group"])
-        subprocess.run([program("pg_basebackup"), "-D", self._data, "-d", self._cluster.url,
-                        "-X", "stream", "-R", "-c", "fast"], check=True, cwd="/", **user)
-        os.chmod(self._data, 0o700)
-        with open(f"{self._data}/server.log", "w") as log:
-            self._process = subprocess.Popen(
-                [program("postgres"), "-D", self._data, "-p", str(self.port)], stdout=log,
-                stderr=log, cwd="/", **user)
-        wait_until(self.answers, "the standby answers", 30)
-        return self
 
     def __exit__(self, *_):
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
         shutil.rmtree(self._data)
+
+    def _back_up(self, *options):
+        self._data = tempfile.mkdtemp(prefix="outbox-copy-", dir="/var/tmp")
+        if self._user:
+            shutil.chown(self._data, self._user["user"], self._user["group"])
+        subprocess.run([program("pg_basebackup"), "-D", self._data, "-d", self._cluster.url,
+                        "-X", "stream", "-c", "fast", *options], check=True, cwd="/", **self._user)
+        os.chmod(self._data, 0o700)
+
+    def _run(self):
+        with open(f"{self._data}/server.log", "w") as log:
+            self._process = subprocess.Popen(
+                [program("postgres"), "-D", self._data, "-p", str(self.port)], stdout=log,
+                stderr=log, cwd="/", **self._user)
+        wait_until(self.answers, "the copy answers", 30)
 
     @property
     def address(self):
@@ -64,6 +66,15 @@ class Standby:
             cursor.execute(sql, arguments)
             return cursor.fetchall() if cursor.description else []
 
+
+class Standby(_Copy):
+    """`with Standby(cluster) as standby:` follows the cluster until promoted."""
+
+    def __enter__(self):
+        self._back_up("-R")
+        self._run()
+        return self
+
     def catch_up(self):
         target, = self._cluster.execute("select pg_current_wal_flush_lsn()")[0]
         wait_until(lambda: self.execute("select pg_last_wal_replay_lsn() >= %s", [target])[0][0],
@@ -78,3 +89,22 @@ class Standby:
 
     def promote(self):
         assert self.execute("select pg_promote()")[0][0]
+
+
+class Backup(_Copy):
+    """`with Backup(cluster) as backup:` is taken then, and restored when asked."""
+
+    def __enter__(self):
+        self._back_up()
+        return self
+
+    def restore(self, lsn):
+        """The server as it was at `lsn`, and from there on its own. The old one's WAL is the
+        archive."""
+        with open(f"{self._data}/postgresql.auto.conf", "a") as file:
+            file.write(f"restore_command = 'cp {self._cluster.data}/pg_wal/%f %p'\n"
+                       f"recovery_target_lsn = '{lsn}'\nrecovery_target_action = 'promote'\n")
+        Path(self._data, "recovery.signal").touch()
+        self._run()
+        wait_until(lambda: not self.execute("select pg_is_in_recovery()")[0][0], "it is restored",
+                   30)

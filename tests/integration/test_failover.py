@@ -1,60 +1,20 @@
 """A standby is promoted: what was delivered happened there too, or the relay stops and says so."""
 
-from contextlib import ExitStack, closing
-from types import SimpleNamespace
-from urllib.parse import urlsplit
+from contextlib import closing
 
 import pytest
 
-from cluster import Cluster
-from one_place import relay_of
-from postbox import Postbox
-from server_side import saved
 from shop import Shop
 from standby import Standby
-from support.database import Database
-from support.topic import create_topic, delete_topic, unique_name
 from support.waiting import wait_until
+from two_servers import publish_there, settle, two_servers
 
 
 @pytest.fixture
 def place(tmp_path):
-    """A primary with a standby, and a relay whose URL names both."""
-    with ExitStack() as exits:
-        topic = create_topic(unique_name("failover"), partitions=3)
-        exits.callback(delete_topic, topic)
-        arriving = Postbox(topic)
-        exits.callback(arriving.close)
-        cluster = exits.enter_context(Cluster(tmp_path / "services"))
-        database = Database(server_url=cluster.url)
-        database.__enter__()  # dies with its cluster
-        standby = exits.enter_context(Standby(cluster))
-        parts = urlsplit(database.url)
-        hosts = f"{parts.username}:{parts.password}@{parts.hostname}:{parts.port},{standby.address}"
-        relay = relay_of(tmp_path / "relay", database, topic, url=parts._replace(
-            netloc=hosts, query="target_session_attrs=read-write").geturl())
-        exits.callback(lambda: relay.running() and relay.kill())
-        shop = Shop(database)
-        exits.callback(shop.close)
-        relay.start()
-        relay.wait_ready()
-        arriving.await_ids([shop.publish()])
-        wait_until(lambda: saved(database, relay.slot, "delivered_seq"), "a number is proven", 20)
-        yield SimpleNamespace(cluster=cluster, database=database, standby=standby, relay=relay,
-                              arriving=arriving, shop=shop)
-
-
-def settle(place, event_ids):
-    """They arrived, and that is saved."""
-    place.arriving.await_ids(event_ids)
-    lsn = place.database.value("select pg_current_wal_insert_lsn()")
-    wait_until(lambda: place.database.value("select end_lsn >= %s from outbox.progress", [lsn]),
-               "it is saved", 20)
-
-
-def publish_there(place):
-    return place.standby.execute("select outbox.publish('order', '1', 'after', '{}')::text",
-                                 database=place.database.name)[0][0]
+    with two_servers(tmp_path, Standby) as place:
+        place.standby = place.other
+        yield place
 
 
 @pytest.mark.fault_row(14)

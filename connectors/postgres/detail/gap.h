@@ -8,7 +8,6 @@
 // without a row is not, nor what was dropped from the table.
 
 #include <optional>
-#include <string_view>
 
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/finding.h"
@@ -18,16 +17,5 @@ namespace outbox::postgres {
 /// Nothing where the slot serves, and at a first start. A warning: the next start closes the gap by
 /// itself, with repeats. An error: it cannot, and why.
 std::optional<Finding> judge_gap(const ServerFacts& facts, const PostgresOptions& options);
-
-/// Whether saved progress means anything to the server that answers now: the same cluster, and a
-/// timeline on which everything that was delivered happened. `fork`: where the saved timeline ended
-/// in this server's history, if it is part of it.
-std::optional<Finding> judge_identity(const ProgressFacts& saved, const ServerIdentity& identity,
-                                      std::optional<core::Lsn> fork,
-                                      const PostgresOptions& options);
-
-/// Where `timeline` ended, out of what TIMELINE_HISTORY says of a later one: lines of
-/// "timeline <tab> LSN <tab> reason".
-std::optional<core::Lsn> end_of_timeline(std::string_view history, uint32_t timeline);
 
 }  // namespace outbox::postgres

@@ -1,6 +1,6 @@
 #include "connectors/postgres/detail/server_facts.h"
 
-#include "connectors/postgres/detail/gap.h"
+#include "connectors/postgres/detail/timeline.h"
 
 namespace outbox::postgres {
 namespace {

@@ -5,6 +5,7 @@
 #include "connectors/postgres/detail/gap.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/takeover.h"
+#include "connectors/postgres/detail/timeline.h"
 
 namespace outbox::postgres {
 namespace {
@@ -198,7 +199,7 @@ class Starting {
     if (!identity) return identity.error();
     session_.identity = std::move(*identity);
     if (restarted()) {
-      if (auto followed = follow_timeline(*request_.held); !followed) return followed;
+      if (auto followed = follow(*request_.held); !followed) return followed;
     }
     if (!facts_.progress) return {};
     const auto fork =
@@ -207,59 +208,23 @@ class Starting {
     if (const auto finding = judge_identity(*facts_.progress, session_.identity, *fork, options_)) {
       return to_error(*finding, "start pipeline " + options_.pipeline);
     }
+    if (!restarted() && *fork) {
+      session_.notices.push_back(changed_timeline(*facts_.progress, session_.identity, **fork));
+    }
     return {};
   }
 
-  // What the database saved went over to the new primary as far as everything else did, so what was
-  // delivered beyond the fork is known only here.
-  Result<void> follow_timeline(const SessionRequest::Held& held) {
-    if (session_.identity.timeline < held.identity.timeline) return old_primary(held);
-    if (session_.identity.timeline == held.identity.timeline) return {};
-    const auto fork = read_fork(*replication_, held.identity.timeline, session_.identity, waiter_);
-    if (!fork) return fork.error();
-    ProgressFacts delivered;
-    delivered.system_id = held.identity.system_id;
-    delivered.timeline = held.identity.timeline;
-    delivered.end = after(held.last_event);
-    if (const auto lost = judge_identity(delivered, session_.identity, *fork, options_)) {
-      if (auto kept = save_orphans(held); !kept) return kept;
-      return to_error(*lost, "go on with pipeline " + options_.pipeline);
-    }
-    if (!*fork || held.handed <= **fork) return {};
-    facts_.read_beyond_fork = held.handed;
+  Result<void> follow(const SessionRequest::Held& held) {
+    const auto beyond =
+        follow_timeline(*sql_, *replication_, held, session_.identity, options_, waiter_);
+    if (!beyond) return beyond.error();
+    if (!*beyond) return {};
+    facts_.read_beyond_fork = **beyond;
     gap_ = judge_gap(facts_, options_);
     if (gap_ && gap_->severity == Severity::error) {
       return to_error(*gap_, "go on with pipeline " + options_.pipeline);
     }
-    return pass_by_wal(*sql_, held.handed, waiter_);
-  }
-
-  // A commit record begins at its LSN: it is on a timeline that goes on beyond that.
-  static core::Lsn after(core::Lsn commit) {
-    return core::Lsn{commit.valid() ? commit.value + 1 : 0};
-  }
-
-  // So that no later start forgets them before a person has looked.
-  Result<void> save_orphans(const SessionRequest::Held& held) {
-    const auto rows =
-        sql_->run("select outbox.progress_save($1, $2, $3, $4, $5, $6, '0/0', 0) as saved",
-                  {options_.pipeline, std::to_string(held.epoch), held.identity.system_id,
-                   std::to_string(held.identity.timeline), options_.slot,
-                   core::to_string(after(held.last_event))},
-                  "save what was delivered in", "outbox.progress", waiter_);
-    if (!rows) return rows.error();
-    return {};
-  }
-
-  Error old_primary(const SessionRequest::Held& held) const {
-    return {core::Fault::retry,
-            "OLD_TIMELINE",
-            "go on with",
-            "pipeline " + options_.pipeline,
-            "the server is on timeline " + std::to_string(session_.identity.timeline) +
-                ", and this relay has followed timeline " + std::to_string(held.identity.timeline) +
-                " already: it is a primary of before a failover",
-            "Let the URL name the new primary, and shut the old one down"};
+    return pass_by_wal(*sql_, **beyond, waiter_);
   }
 
   Result<void> acquire_slot() {

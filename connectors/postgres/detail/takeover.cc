@@ -10,6 +10,25 @@ std::string lock_key(const std::string& pipeline) {
   return "hashtextextended(" + quote_literal("outbox poll " + pipeline) + ", 0)";
 }
 
+core::Result<void> raise_epoch(Connection& sql, const std::string& pipeline, ProgressFacts& saved,
+                               const Waiter& waiter) {
+  const auto rows = sql.run(
+      "update outbox.progress set epoch = epoch + " + std::to_string(kEpochsPerTimeline) +
+          " where pipeline = $1 and epoch = $2 returning epoch",
+      {pipeline, std::to_string(saved.epoch)}, "raise the epoch in", "outbox.progress", waiter);
+  if (!rows) return rows.error();
+  if (rows->empty()) {
+    return core::Error{core::Fault::retry,
+                       "FENCED",
+                       "take",
+                       "pipeline " + pipeline,
+                       "another relay took it",
+                       "One relay a pipeline: this one tries again"};
+  }
+  saved.epoch = rows->number<uint64_t>("epoch");
+  return {};
+}
+
 }  // namespace
 
 core::Result<ProgressFacts> take_epoch(Connection& sql, const SessionRequest& request,
@@ -34,6 +53,9 @@ core::Result<ProgressFacts> take_epoch(Connection& sql, const SessionRequest& re
                            ", ours " + std::to_string(request.held->epoch),
                        "Nothing is lost. Run one relay a pipeline, or start this one again to wait "
                        "behind the other"};
+  }
+  if (!request.held && saved.timeline != identity.timeline) {
+    if (auto raised = raise_epoch(sql, pipeline, saved, waiter); !raised) return raised.error();
   }
   return saved;
 }

@@ -2,6 +2,7 @@
 // What a start has in common, whichever way events leave Postgres: the epoch, and a server that is
 // a standby for now. Both run inside a background job.
 
+#include <cstdint>
 #include <string>
 
 #include "connectors/postgres/detail/connection.h"
@@ -10,6 +11,11 @@
 #include "relay/core/result.h"
 
 namespace outbox::postgres {
+
+/// How far the epoch rises at the first start on another timeline. Saved progress goes back with
+/// the database when that is restored to an earlier point, and the epochs that were taken since are
+/// forgotten; consumers have seen them, and must not see one twice or a lower one.
+inline constexpr uint64_t kEpochsPerTimeline = 1'000'000;
 
 /// The pipeline's saved progress, with the epoch to act under: the next one at a start, ours after
 /// a loss of the connection. Fatal FENCED if another relay took a newer one meanwhile (invariant

@@ -1,0 +1,42 @@
+#pragma once
+// What the server's timeline means for what was delivered. A promoted standby and a restored backup
+// both begin a new one; after either, events may have been delivered that never happened here.
+
+#include <optional>
+#include <string_view>
+
+#include "connectors/postgres/detail/connection.h"
+#include "connectors/postgres/detail/server_facts.h"
+#include "connectors/postgres/detail/session.h"
+#include "connectors/postgres/finding.h"
+
+namespace outbox::postgres {
+
+/// Whether saved progress means anything to the server that answers now: the same cluster, and a
+/// timeline on which everything that was delivered happened. `fork`: where the saved timeline ended
+/// in this server's history, if it is part of it.
+std::optional<Finding> judge_identity(const ProgressFacts& saved, const ServerIdentity& identity,
+                                      std::optional<core::Lsn> fork,
+                                      const PostgresOptions& options);
+
+/// Where `timeline` ended, out of what TIMELINE_HISTORY says of a later one: lines of
+/// "timeline <tab> LSN <tab> reason".
+std::optional<core::Lsn> end_of_timeline(std::string_view history, uint32_t timeline);
+
+/// The first start on another timeline says so: whether it was a failover or a restore, the server
+/// does not know.
+Finding changed_timeline(const ProgressFacts& saved, const ServerIdentity& identity,
+                         core::Lsn fork);
+
+/// For a relay that has lost its connection and comes to a server again. What it delivered since
+/// progress was saved is known only here: an Error if some of it never happened on the server's
+/// timeline (saved, so that no later start forgets it), and for a primary of before a failover
+/// (tried again). Otherwise, where the server writes LSNs again that were read already: up to
+/// which.
+core::Result<std::optional<core::Lsn>> follow_timeline(Connection& sql, Connection& replication,
+                                                       const SessionRequest::Held& held,
+                                                       const ServerIdentity& identity,
+                                                       const PostgresOptions& options,
+                                                       const Waiter& waiter);
+
+}  // namespace outbox::postgres

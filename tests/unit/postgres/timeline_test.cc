@@ -1,0 +1,75 @@
+#include "connectors/postgres/detail/timeline.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/postgres/good_server.h"
+
+namespace outbox::postgres {
+namespace {
+
+using core::Lsn;
+
+constexpr Lsn kSaved{0x16B374D848};
+
+class IdentityTest : public testing::Test {
+ protected:
+  IdentityTest() {
+    saved_.system_id = "77";
+    saved_.timeline = 1;
+    saved_.end = kSaved;
+  }
+
+  std::string code() const {
+    const auto finding = judge_identity(saved_, identity_, fork_, options());
+    return finding ? finding->code : "";
+  }
+
+  ProgressFacts saved_;
+  ServerIdentity identity_{"77", 1, Lsn{0x16C0000000}};
+  std::optional<Lsn> fork_;
+};
+
+TEST_F(IdentityTest, AnotherClusterARestoreAndAnUnknownTimelineStop) {
+  EXPECT_EQ(code(), "");
+  identity_.system_id = "78";
+  EXPECT_EQ(code(), "OTHER_SYSTEM");
+  identity_ = {"77", 2, Lsn{0x16C0000000}};
+  EXPECT_EQ(code(), "OTHER_TIMELINE");
+  identity_ = {"77", 1, Lsn{kSaved.value - 1}};
+  EXPECT_EQ(code(), "WAL_BEHIND_PROGRESS");
+}
+
+TEST_F(IdentityTest, AFailoverThatKeptAllThatWasDeliveredIsFollowed) {
+  identity_.timeline = 2;
+  fork_ = kSaved;
+  EXPECT_EQ(code(), "");
+  fork_ = Lsn{kSaved.value - 1};
+  EXPECT_EQ(code(), "OTHER_TIMELINE");
+}
+
+TEST_F(IdentityTest, WhatWasDeliveredOfATransactionBeyondTheForkCountsToo) {
+  identity_.timeline = 2;
+  fork_ = kSaved;
+  saved_.commit = Lsn{kSaved.value + 8};
+  saved_.ordinal = 1;
+  EXPECT_EQ(code(), "OTHER_TIMELINE");
+}
+
+TEST_F(IdentityTest, ProgressThatWasNeverSavedFitsEveryServer) {
+  saved_.end = Lsn{};
+  identity_ = {"78", 5, Lsn{1}};
+  EXPECT_EQ(code(), "");
+}
+
+TEST(TimelineTest, ItsEndIsReadFromTheHistoryOfALaterOne) {
+  const std::string history =
+      "1\t0/3000000\tno recovery target specified\n\n2\t1/A0\tbefore 2026-11-21\n";
+  EXPECT_EQ(end_of_timeline(history, 1), Lsn{0x3000000});
+  EXPECT_EQ(end_of_timeline(history, 2), (Lsn{(uint64_t{1} << 32) + 0xA0}));
+  EXPECT_EQ(end_of_timeline(history, 3), std::nullopt);
+  EXPECT_EQ(end_of_timeline("", 1), std::nullopt);
+  EXPECT_EQ(end_of_timeline("1\tno lsn", 1), std::nullopt);
+}
+
+}  // namespace
+}  // namespace outbox::postgres
