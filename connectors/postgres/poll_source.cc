@@ -95,6 +95,7 @@ void PollSource::lose_connection(const std::string& why, core::Now now) {
   answers_.clear();
   shared_->lease.lost();
   state_ = State::connecting;
+  attempts_.handed_out(cursor_);
   attempts_.lost("lost the connection: " + why + "; connecting again", now.instant - connected_at_,
                  now);
 }

@@ -24,12 +24,12 @@ def test_row_14_after_a_failover_that_lost_nothing_the_relay_follows_without_a_r
     place.standby.catch_up()
     place.cluster.kill()
     place.standby.promote()
-    after = [publish_there(place) for _ in range(5)]
+    after = publish_there(place, 5)
     place.arriving.await_ids([*unseen, *after], patience_s=60)
     wait_until(lambda: place.standby.execute(
         "select timeline from outbox.progress", database=place.database.name) == [(2,)],
         "progress is on the new timeline", 20)
-    place.arriving.await_ids([publish_there(place)])
+    place.arriving.await_ids(publish_there(place))
     assert place.relay.running() and "REFILLED" in place.relay.log_tail()
 
 
@@ -57,7 +57,7 @@ def test_row_14_a_failover_that_lost_only_heartbeats_is_followed_and_loses_no_ev
     wait_until(lambda: read_beyond(place), "heartbeats beyond the fork are confirmed", 20)
     place.cluster.kill()
     place.standby.promote()
-    after = [publish_there(place) for _ in range(20)]
+    after = publish_there(place, 20)
     place.arriving.await_ids(after, patience_s=60)
     assert place.relay.running() and "TIMELINE_CHANGED" in place.relay.log_file.read_text()
 
@@ -76,7 +76,7 @@ def test_row_16_an_old_primary_that_comes_back_is_not_followed(place):
     place.standby.catch_up()
     place.cluster.kill()
     place.standby.promote()
-    place.arriving.await_ids([publish_there(place)], patience_s=60)
+    place.arriving.await_ids(publish_there(place), patience_s=60)
     wait_until(lambda: "REFILLED" in place.relay.log_tail(), "it follows the new primary")
     place.cluster.start()
     place.standby.execute("select pg_terminate_backend(pid) from pg_stat_activity"
@@ -89,4 +89,4 @@ def test_row_16_an_old_primary_that_comes_back_is_not_followed(place):
         place.arriving.look(0.1)
     assert not place.arriving.arrivals(event_id)
     place.cluster.kill()
-    place.arriving.await_ids([publish_there(place)], patience_s=60)
+    place.arriving.await_ids(publish_there(place), patience_s=60)

@@ -15,6 +15,12 @@ def place(tmp_path):
         yield place
 
 
+@pytest.fixture
+def polled(tmp_path):
+    with two_servers(tmp_path, Backup, mode="poll") as place:
+        yield place
+
+
 def publish(place, count):
     return [place.shop.publish(key=str(number)) for number in range(count)]
 
@@ -42,7 +48,7 @@ def goes_on_there(place, taken_back, patience_s=60):
     """All that is in the restored table arrives, and what comes now has an epoch above all
     before."""
     before = max(epochs(place, taken_back))
-    after = [publish_there(place) for _ in range(20)]
+    after = publish_there(place, 20)
     place.arriving.await_ids(after, patience_s)
     there = ids_there(place)
     assert not set(there) & set(taken_back), "the restore took nothing back: this shows nothing"
@@ -83,3 +89,21 @@ def test_row_15_a_running_relay_stops_until_the_restore_is_accepted(place):
     place.relay.start()
     goes_on_there(place, taken_back)
     wait_until(lambda: "REFILLED" in place.relay.log_tail(), "the rows were read again")
+
+
+@pytest.mark.fault_row(15)
+def test_row_15_rows_that_were_given_old_numbers_again_are_not_passed_over_by_polling(polled):
+    """The relay looks again only once the restored sequence is beyond all that it has read."""
+    settle(polled, publish(polled, 10))
+    point = now(polled)
+    taken_back = publish(polled, 100)
+    settle(polled, taken_back)
+    polled.relay.pause()
+    restore(polled, point)
+    publish_there(polled, 200)
+    polled.relay.resume()
+    assert polled.relay.wait(60) == 1
+    assert "OTHER_TIMELINE" in polled.relay.log_tail()
+    polled.relay.start()
+    goes_on_there(polled, taken_back)
+    assert "TIMELINE_CHANGED" in polled.relay.log_tail()

@@ -15,7 +15,7 @@ from support.waiting import wait_until
 
 
 @contextmanager
-def two_servers(folder, kind):
+def two_servers(folder, kind, mode="wal"):
     """`kind` is a class of standby.py. The relay runs and has delivered something."""
     with ExitStack() as exits:
         topic = create_topic(unique_name("failover"), partitions=3)
@@ -29,7 +29,7 @@ def two_servers(folder, kind):
         parts = urlsplit(database.url)
         hosts = f"{parts.username}:{parts.password}@{parts.hostname}:{parts.port},{other.address}"
         relay = relay_of(folder / "relay", database, topic, url=parts._replace(
-            netloc=hosts, query="target_session_attrs=read-write").geturl())
+            netloc=hosts, query="target_session_attrs=read-write").geturl(), mode=mode)
         exits.callback(lambda: relay.running() and relay.kill())
         shop = Shop(database)
         exits.callback(shop.close)
@@ -38,17 +38,24 @@ def two_servers(folder, kind):
         arriving.await_ids([shop.publish()])
         wait_until(lambda: saved(database, relay.slot, "delivered_seq"), "a number is proven", 20)
         yield SimpleNamespace(cluster=cluster, database=database, other=other, relay=relay,
-                              arriving=arriving, shop=shop)
+                              arriving=arriving, shop=shop, mode=mode)
 
 
 def settle(place, event_ids):
     """They arrived, and that is saved."""
     place.arriving.await_ids(event_ids)
+    if place.mode == "poll":
+        wait_until(lambda: place.database.value(
+            "select delivered_seq >= (select max(seq) from outbox.event) from outbox.progress"),
+            "it is saved", 20)
+        return
     lsn = place.database.value("select pg_current_wal_insert_lsn()")
     wait_until(lambda: place.database.value("select end_lsn >= %s from outbox.progress", [lsn]),
                "it is saved", 20)
 
 
-def publish_there(place):
-    return place.other.execute("select outbox.publish('order', '1', 'after', '{}')::text",
-                               database=place.database.name)[0][0]
+def publish_there(place, count=1):
+    """The ids."""
+    rows = place.other.execute("select outbox.publish('order', g::text, 'after', '{}')::text"
+                               " from generate_series(1, %s) g", [count], place.database.name)
+    return [row[0] for row in rows]

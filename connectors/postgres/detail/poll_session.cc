@@ -3,6 +3,7 @@
 #include "connectors/postgres/detail/look.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/takeover.h"
+#include "connectors/postgres/detail/timeline.h"
 
 namespace outbox::postgres {
 namespace {
@@ -120,6 +121,12 @@ class Starting {
     if (!saved) return saved.error();
     saved_ = std::move(*saved);
     session_.epoch = saved_.epoch;
+    if (restarted()) {
+      return follow_timeline_by_number(*request_.held, saved_, session_.identity, options_);
+    }
+    if (saved_.timeline != session_.identity.timeline) {
+      session_.notices.push_back(changed_timeline(saved_, session_.identity));
+    }
     return {};
   }
 

@@ -209,7 +209,7 @@ class Starting {
       return to_error(*finding, "start pipeline " + options_.pipeline);
     }
     if (!restarted() && *fork) {
-      session_.notices.push_back(changed_timeline(*facts_.progress, session_.identity, **fork));
+      session_.notices.push_back(changed_timeline(*facts_.progress, session_.identity));
     }
     return {};
   }

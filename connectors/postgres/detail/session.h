@@ -57,8 +57,9 @@ struct SessionRequest {
   struct Held {
     ServerIdentity identity;
     uint64_t epoch = 0;
-    core::Lsn handed;      // events and boundaries up to here were handed out
-    core::Lsn last_event;  // commit LSN of the last event among them
+    core::Lsn handed;         // events and boundaries up to here were handed out
+    core::Lsn last_event;     // commit LSN of the last event among them
+    uint64_t handed_seq = 0;  // polling: rows with seq up to here were handed out
   };
   std::optional<Held> held;
 

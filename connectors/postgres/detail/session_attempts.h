@@ -48,7 +48,7 @@ class SessionAttempts {
     SessionT session = std::move(**done);
     request_.suspect = 0;
     if (request_.held) ++reconnects_;
-    request_.held = SessionRequest::Held{session.identity, session.epoch, {}, {}};
+    request_.held = SessionRequest::Held{session.identity, session.epoch, {}, {}, 0};
     reason_.clear();
     return std::optional<SessionT>(std::move(session));
   }
@@ -72,6 +72,10 @@ class SessionAttempts {
     if (!request_.held) return;
     request_.held->handed = up_to;
     request_.held->last_event = last_event;
+  }
+
+  void handed_out(uint64_t up_to_seq) {
+    if (request_.held) request_.held->handed_seq = up_to_seq;
   }
 
   /// The next session is to look this relation up (SessionRequest).

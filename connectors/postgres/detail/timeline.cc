@@ -42,18 +42,6 @@ Result<void> save_orphans(Connection& sql, const SessionRequest::Held& held,
   return {};
 }
 
-Error old_primary(const SessionRequest::Held& held, const ServerIdentity& identity,
-                  const PostgresOptions& options) {
-  return {core::Fault::retry,
-          "OLD_TIMELINE",
-          "go on with",
-          "pipeline " + options.pipeline,
-          "the server is on timeline " + std::to_string(identity.timeline) +
-              ", and this relay has followed timeline " + std::to_string(held.identity.timeline) +
-              " already: it is a primary of before a failover",
-          "Let the URL name the new primary, and shut the old one down"};
-}
-
 }  // namespace
 
 std::optional<Finding> judge_identity(const ProgressFacts& saved, const ServerIdentity& identity,
@@ -106,15 +94,44 @@ std::optional<core::Lsn> end_of_timeline(std::string_view history, uint32_t time
   return std::nullopt;
 }
 
-Finding changed_timeline(const ProgressFacts& saved, const ServerIdentity& identity,
-                         core::Lsn fork) {
+Finding changed_timeline(const ProgressFacts& saved, const ServerIdentity& identity) {
   return {Severity::warning, "TIMELINE_CHANGED",
-          "the server has been on timeline " + std::to_string(identity.timeline) + " since " +
-              core::to_string(fork) + ", progress was saved on timeline " +
-              std::to_string(saved.timeline) +
+          "the server is on timeline " + std::to_string(identity.timeline) +
+              ", progress was saved on timeline " + std::to_string(saved.timeline) +
               ". After a failover nothing is missing; after a restore to an earlier point, events "
               "that were delivered since then are in the topics and no longer here",
           ""};
+}
+
+Error old_primary(const SessionRequest::Held& held, const ServerIdentity& identity,
+                  const PostgresOptions& options) {
+  return {core::Fault::retry,
+          "OLD_TIMELINE",
+          "go on with",
+          "pipeline " + options.pipeline,
+          "the server is on timeline " + std::to_string(identity.timeline) +
+              ", and this relay has followed timeline " + std::to_string(held.identity.timeline) +
+              " already: it is a primary of before a failover",
+          "Let the URL name the new primary, and shut the old one down"};
+}
+
+Result<void> follow_timeline_by_number(const SessionRequest::Held& held, const ProgressFacts& saved,
+                                       const ServerIdentity& identity,
+                                       const PostgresOptions& options) {
+  if (identity.timeline < held.identity.timeline) return old_primary(held, identity, options);
+  const uint64_t delivered = saved.delivered_seq.value_or(0);
+  if (identity.timeline == held.identity.timeline || held.handed_seq <= delivered) return {};
+  return Error{core::Fault::fatal,
+               "OTHER_TIMELINE",
+               "go on with",
+               "pipeline " + options.pipeline,
+               "rows with seq up to " + std::to_string(held.handed_seq) +
+                   " were read on timeline " + std::to_string(held.identity.timeline) +
+                   ", and the server, now on timeline " + std::to_string(identity.timeline) +
+                   ", knows of progress up to " + std::to_string(delivered) +
+                   ": those above it may be other rows here, or none",
+               "Start the relay again: it reads from there on. Nothing of what is here is missing, "
+               "some events may come twice; `outbox verify` lists the records without a row"};
 }
 
 Result<std::optional<core::Lsn>> follow_timeline(Connection& sql, Connection& replication,

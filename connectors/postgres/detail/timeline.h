@@ -25,8 +25,18 @@ std::optional<core::Lsn> end_of_timeline(std::string_view history, uint32_t time
 
 /// The first start on another timeline says so: whether it was a failover or a restore, the server
 /// does not know.
-Finding changed_timeline(const ProgressFacts& saved, const ServerIdentity& identity,
-                         core::Lsn fork);
+Finding changed_timeline(const ProgressFacts& saved, const ServerIdentity& identity);
+
+/// Tried again: the URL leads to a primary of before a failover.
+core::Error old_primary(const SessionRequest::Held& held, const ServerIdentity& identity,
+                        const PostgresOptions& options);
+
+/// The same for a pipeline that is polled. On another timeline a number may stand for another row,
+/// so only rows that `saved` knows of count as delivered; an Error if more were handed out.
+core::Result<void> follow_timeline_by_number(const SessionRequest::Held& held,
+                                             const ProgressFacts& saved,
+                                             const ServerIdentity& identity,
+                                             const PostgresOptions& options);
 
 /// For a relay that has lost its connection and comes to a server again. What it delivered since
 /// progress was saved is known only here: an Error if some of it never happened on the server's
