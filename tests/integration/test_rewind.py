@@ -1,4 +1,4 @@
-"""The server is restored to an earlier point: what was delivered since then never happened there."""
+"""The server is restored to an earlier point: what was delivered since never happened there."""
 
 import re
 
