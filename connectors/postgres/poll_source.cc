@@ -85,7 +85,6 @@ Result<void> PollSource::begin_polling(PollSession session, core::Now now) {
   rows_ = std::move(session.rows);
   state_ = State::resting;
   unannounced_ = true;
-  flush_pending_ = false;
   connected_at_ = heard_at_ = look_at_ = now.instant;
   return {};
 }
@@ -118,9 +117,9 @@ void PollSource::ask(const std::string& query, State next, core::Now now) {
   state_ = next;
   heard_at_ = now.instant;
   const bool sent = PQsendQuery(connection_.get(), query.c_str()) != 0;
-  const int flushed = sent ? PQflush(connection_.get()) : -1;
-  flush_pending_ = flushed > 0;
-  if (flushed < 0) lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+  if (!sent || !socket_.flush()) {
+    lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+  }
 }
 
 // True once libpq can say something without waiting; false also when the connection was lost.
@@ -132,7 +131,6 @@ bool PollSource::answer_ready(core::Now now) {
 }
 
 bool PollSource::read_socket(core::Now now) {
-  if (flush_pending_) flush_pending_ = PQflush(connection_.get()) > 0;
   switch (socket_.read()) {
     case SocketReader::Read::some:
       return true;
@@ -337,7 +335,7 @@ Interest PollSource::interest(core::Instant now) const {
     case State::ending:
       interest.fd = PQsocket(connection_.get());
       interest.readable = state_ != State::copying || has_credit_;
-      interest.writable = flush_pending_;
+      interest.writable = socket_.flush_pending();
       interest.wake_at = more_at_hand_ && has_credit_ ? now : std::max(give_up_at(), now + kTick);
       if (!interest.readable && !interest.writable) interest.fd = -1;
       break;

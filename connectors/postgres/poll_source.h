@@ -133,7 +133,6 @@ class PollSource final : public core::Source {
   std::string flush_;
   CopyStatement rows_;
   bool unannounced_ = false;  // where it begins, to whoever measures lag
-  bool flush_pending_ = false;
   bool has_credit_ = false;
   bool more_at_hand_ = false;  // the last poll ended by its credit, not by an empty socket
   core::Instant connected_at_{};

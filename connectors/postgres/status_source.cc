@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "connectors/postgres/detail/findings.h"
-#include "connectors/postgres/detail/send_marks.h"
 #include "connectors/postgres/detail/sqlstate.h"
 #include "relay/core/assert.h"
 
@@ -16,7 +15,6 @@ using core::Health;
 using core::HealthState;
 using core::Interest;
 using core::Result;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // A statement on a table without indexes takes its time; a server that is gone is noticed by the
@@ -86,7 +84,6 @@ Result<void> StatusSource::begin(StatusSession session, core::Now now) {
   queries_ = std::move(session.queries);
   state_ = State::resting;
   unannounced_ = open_.empty();
-  flush_pending_ = false;
   connected_at_ = heard_at_ = look_at_ = read_at_ = count_at_ = now.instant;
   return {};
 }
@@ -142,20 +139,20 @@ void StatusSource::asked(bool sent, State next, core::Now now) {
   answers_.clear();
   state_ = next;
   asked_at_ = heard_at_ = now.instant;
-  const int flushed = sent ? PQflush(connection_.get()) : -1;
-  flush_pending_ = flushed > 0;
-  if (flushed < 0) lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+  if (!sent || !socket_.flush()) {
+    lose_connection(first_line(PQerrorMessage(connection_.get())), now);
+  }
 }
 
 void StatusSource::ask_mark(core::Now now) {
-  marks_ = open_.marks(asked_number());
-  if (marks_.sent.empty()) return ask_mark_failed(now);
-  asked(send_sent(connection_.get(), queries_.mark_sent(), marks_), State::marking_sent, now);
+  marking_.begin(open_.marks(asked_number()));
+  go_on_marking(now);
 }
 
-void StatusSource::ask_mark_failed(core::Now now) {
-  if (marks_.failed.empty()) return marked();
-  asked(send_failed(connection_.get(), queries_.mark_failed(), marks_), State::marking_failed, now);
+void StatusSource::go_on_marking(core::Now now) {
+  const Marking::Next next = marking_.next(connection_.get(), queries_);
+  if (next == Marking::Next::done) return marked();
+  asked(next == Marking::Next::asked, State::marking, now);
 }
 
 // Everything up to the settled event: each is as good an end as a boundary.
@@ -172,7 +169,6 @@ void StatusSource::marked() {
 // ---- answers
 
 bool StatusSource::read_socket(core::Now now) {
-  if (flush_pending_) flush_pending_ = PQflush(connection_.get()) > 0;
   switch (socket_.read()) {
     case SocketReader::Read::some:
       return true;
@@ -199,8 +195,7 @@ Result<void> StatusSource::await_answer(core::Now now) {
     ResultHandle result(PQgetResult(connection_.get()));
     if (result == nullptr) {
       lease_.heard(now.instant);
-      on_answer(now);
-      return {};
+      return on_answer(now);
     }
     switch (PQresultStatus(result.get())) {
       case PGRES_COMMAND_OK:
@@ -255,30 +250,38 @@ Result<void> StatusSource::on_row(CopyBuffer& message, core::Now now) {
   return {};
 }
 
-void StatusSource::on_answer(core::Now now) {
+Result<void> StatusSource::on_answer(core::Now now) {
   const State answered = std::exchange(state_, State::resting);
   switch (answered) {
     case State::looking:
-      return on_locks(now);
+      on_locks(now);
+      break;
     case State::taking:
-      return on_taken(now);
+      on_taken(now);
+      break;
     case State::releasing:
       share_.released(releasing_);
-      return tell_shards();
+      tell_shards();
+      break;
     case State::reading:
-      return on_read(now);
+      on_read(now);
+      break;
     case State::flushing:
       held_flushed_ = true;
-      return;
-    case State::marking_sent:
-      return ask_mark_failed(now);
-    case State::marking_failed:
-      return marked();
+      break;
+    case State::marking:
+      if (Result<void> good = marking_.answered(answers_, options_.table.text()); !good) {
+        return good;
+      }
+      go_on_marking(now);
+      break;
     case State::counting:
-      return on_counted(now);
+      on_counted(now);
+      break;
     default:
-      return;
+      break;
   }
+  return {};
 }
 
 // ---- shards
@@ -300,14 +303,11 @@ void StatusSource::on_taken(core::Now now) {
   tell_shards();
 }
 
-// While shards move one by one, only what they come to is worth a line.
 void StatusSource::tell_shards() {
-  if (!share_.draining().empty() || share_.text() == shards_told_) return;
-  shards_told_ = share_.text();
   constexpr size_t kNoticesMost = 32;
-  if (notices_.size() >= kNoticesMost) return;
-  notices_.push_back(
-      {Severity::note, "SHARDS", "pipeline " + options_.pipeline + " " + shards_told_, ""});
+  const std::string news = share_.take_news();
+  if (news.empty() || notices_.size() >= kNoticesMost) return;
+  notices_.push_back({Severity::note, "SHARDS", "pipeline " + options_.pipeline + " " + news, ""});
 }
 
 // ---- rows
@@ -373,7 +373,7 @@ Interest StatusSource::interest(core::Instant now) const {
       break;
     default:
       interest.fd = PQsocket(connection_.get());
-      interest.writable = flush_pending_;
+      interest.writable = socket_.flush_pending();
       interest.wake_at = heard_at_ + kAnswerMax;
   }
   if (has_credit_ && may_hand_out()) interest.wake_at = now;

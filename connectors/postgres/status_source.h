@@ -33,6 +33,7 @@
 #include <vector>
 
 #include "connectors/postgres/detail/held_rows.h"
+#include "connectors/postgres/detail/marking.h"
 #include "connectors/postgres/detail/open_rows.h"
 #include "connectors/postgres/detail/poll_pace.h"
 #include "connectors/postgres/detail/session_attempts.h"
@@ -88,8 +89,7 @@ class StatusSource final : public core::Source {
     releasing,  // a drained one
     reading,
     flushing,
-    marking_sent,
-    marking_failed,
+    marking,
     counting,
     closed,
   };
@@ -102,12 +102,12 @@ class StatusSource final : public core::Source {
   bool read_wanted() const;
   void ask(const std::string& query, State next, core::Now now);
   void ask_mark(core::Now now);
-  void ask_mark_failed(core::Now now);
+  void go_on_marking(core::Now now);
   void asked(bool sent, State next, core::Now now);
   core::Result<void> await_answer(core::Now now);
   core::Result<void> read_copy(core::Now now);
   core::Result<void> on_row(CopyBuffer& message, core::Now now);
-  void on_answer(core::Now now);
+  core::Result<void> on_answer(core::Now now);
   void on_locks(core::Now now);
   void on_taken(core::Now now);
   void on_read(core::Now now);
@@ -130,7 +130,6 @@ class StatusSource final : public core::Source {
   uint64_t epoch_ = 0;
   StatusFacts facts_;
   std::vector<Finding> notices_;
-  std::string shards_told_;
 
   State state_ = State::connecting;
 
@@ -139,8 +138,7 @@ class StatusSource final : public core::Source {
   SocketReader socket_;
   StatusQueries queries_;
   std::vector<Rows> answers_;  // of the statements at hand
-  bool flush_pending_ = false;
-  bool unannounced_ = false;  // where it begins, to whoever measures lag
+  bool unannounced_ = false;   // where it begins, to whoever measures lag
   bool has_credit_ = false;
   bool in_copy_ = false;
   core::Instant connected_at_{};
@@ -149,7 +147,7 @@ class StatusSource final : public core::Source {
   core::Instant look_at_{};
   core::Instant read_at_{};
   core::Instant count_at_{};
-  Marks marks_;                   // being written
+  Marking marking_;
   uint32_t releasing_ = 0;        // the shard
   std::vector<uint32_t> wanted_;  // shards to try
 

@@ -82,3 +82,34 @@ def relay_with_route(folder, place, routes):
                              source_more=f'table = "public.outbox"\ncolumns = {{ {COLUMNS} }}')
     return Relay(folder, place.database.url, slot=name, pipeline=name, config=text,
                  admin_port=port)
+
+
+@pytest.mark.parametrize("does", ["return null", "new.status := 'READY'; return new"],
+                         ids=["passes over the row", "takes the mark back"])
+def test_a_row_that_cannot_be_marked_stops_the_relay_and_is_not_sent_for_ever(
+        tmp_path, place, does):
+    place.database.execute(
+        f"create function public.keep() returns trigger language plpgsql as 'begin {does}; end'"
+        .replace("'READY'", "''READY''"))
+    place.database.execute("create trigger keep before update on public.outbox"
+                           " for each row execute function public.keep()")
+    event_id = place.counter.insert()
+    relay = status_relay(tmp_path, place)
+    relay.start()
+    assert relay.wait(30) == 1
+    assert "MARK_WITHOUT_EFFECT" in relay.log_tail() and event_id in relay.log_tail()
+    place.arriving.await_ids([event_id])
+    assert len(place.arriving.arrivals(event_id)) == 1
+
+
+def test_a_row_that_somebody_deletes_before_it_is_marked_stops_nobody(tmp_path, place):
+    """A row lock holds the mark up until the row is gone."""
+    with status_relay(tmp_path, place):
+        with place.counter.transaction() as cursor:
+            event_id = place.counter.insert()
+            cursor.execute("select 1 from public.outbox where id = %s for update", [event_id])
+            place.arriving.await_ids([event_id])
+            cursor.execute("delete from public.outbox where id = %s", [event_id])
+        behind = place.counter.insert()
+        place.arriving.await_ids([behind])
+        await_status(place, behind, "SENT")

@@ -54,6 +54,11 @@ std::string ShardShare::text() const {
          (relays_ == 1 ? "" : ", " + std::to_string(relays_) + " relays share them");
 }
 
+std::string ShardShare::take_news() {
+  if (!draining_.empty() || text() == told_) return "";
+  return told_ = text();
+}
+
 uint32_t other_division(const std::vector<ShardLock>& locks, uint32_t shards) {
   for (const ShardLock& lock : locks) {
     if (lock.object > kMembers && lock.object != kMembers + shards) return lock.object - kMembers;

@@ -47,11 +47,15 @@ class ShardShare {
   /// "holds 4 of 8 shards, 2 relays share them"
   std::string text() const;
 
+  /// The same, if it is news: empty if it was told, and while shards move one by one.
+  std::string take_news();
+
  private:
   uint32_t shards_;
   uint32_t relays_ = 1;
   std::set<uint32_t> held_;  // the draining ones among them
   std::set<uint32_t> draining_;
+  std::string told_;
 };
 
 /// The number of shards that another relay of this pipeline works with, if it is not `shards`; 0

@@ -15,7 +15,14 @@ bool readable(int fd) {
 
 }  // namespace
 
+bool SocketReader::flush() {
+  const int flushed = PQflush(connection_);
+  flush_pending_ = flushed > 0;
+  return flushed >= 0;
+}
+
 SocketReader::Read SocketReader::read() {
+  if (flush_pending_ && !flush()) return Read::lost;
   if (!readable(PQsocket(connection_))) {
     if (!encrypted_ || ++fruitless_reads_ > kReadsOfOneRecord) {
       fruitless_reads_ = 0;

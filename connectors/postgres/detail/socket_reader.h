@@ -17,6 +17,11 @@ class SocketReader {
   explicit SocketReader(PGconn* connection)
       : connection_(connection), encrypted_(PQsslInUse(connection) != 0) {}
 
+  /// After a statement was given to libpq: sends what the socket takes, the rest with the reads
+  /// that follow. False: lost.
+  bool flush();
+  bool flush_pending() const { return flush_pending_; }
+
   /// Called when libpq has nothing more to hand out. `lost`: PQerrorMessage says why.
   Read read();
 
@@ -26,6 +31,7 @@ class SocketReader {
  private:
   PGconn* connection_ = nullptr;
   bool encrypted_ = false;
+  bool flush_pending_ = false;
   int fruitless_reads_ = 0;
 };
 

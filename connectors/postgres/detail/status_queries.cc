@@ -20,6 +20,12 @@ std::string int_array(const Numbers& numbers) {
   return "'{" + text + "}'::int[]";
 }
 
+// How many rows have the status afterwards: a trigger may have kept the old one.
+std::string counted(const std::string& update, const std::string& status) {
+  return "with marked(status) as (" + update + ") select count(*) filter (where status = '" +
+         status + "') as marked from marked";
+}
+
 const TableColumn* column_of(const TableFacts& table, const std::string& name) {
   const auto found = std::find_if(table.columns.begin(), table.columns.end(),
                                   [&](const TableColumn& column) { return column.name == name; });
@@ -45,12 +51,16 @@ StatusQueries::StatusQueries(const TableFacts& table, const MarkingFacts& markin
            std::to_string(shards_) + ")::int";
   class_ = "hashtext(" + quote_literal("outbox status " + options.pipeline) + ")";
   const bool told = column_of(table, names_.cause) != nullptr;
-  mark_sent_ = "update " + table_ + " set " + status_ + " = 'SENT' where " + id_ +
-               " = any($1::uuid[]) and " + status_ + " = 'READY'";
-  mark_failed_ = "update " + table_ + " t set " + status_ + " = 'FAIL'" +
-                 (told ? ", " + quote_identifier(names_.cause) + " = m.cause" : "") +
-                 " from unnest($1::uuid[], $2::text[]) as m(id, cause) where t." + id_ +
-                 " = m.id and t." + status_ + " = 'READY'";
+  mark_sent_ = counted("update " + table_ + " set " + status_ + " = 'SENT' where " + id_ +
+                           " = any($1::uuid[]) and " + status_ + " = 'READY' returning " + status_,
+                       "SENT");
+  mark_failed_ = counted("update " + table_ + " t set " + status_ + " = 'FAIL'" +
+                             (told ? ", " + quote_identifier(names_.cause) + " = m.cause" : "") +
+                             " from unnest($1::uuid[], $2::text[]) as m(id, cause) where t." + id_ +
+                             " = m.id and t." + status_ + " = 'READY' returning t." + status_,
+                         "FAIL");
+  still_ready_ = "select " + id_ + "::text as id from " + table_ + " where " + id_ +
+                 " = any($1::uuid[]) and " + status_ + " = 'READY' limit 1";
 }
 
 ColumnNames names_of_status_table(const TableFacts& table, ColumnNames names) {

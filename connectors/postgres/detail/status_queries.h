@@ -37,6 +37,9 @@ class StatusQueries {
   /// $1: the ids as a uuid[], $2: their causes as a text[].
   const std::string& mark_failed() const { return mark_failed_; }
 
+  /// $1: ids. One of them that is still READY, or no row.
+  const std::string& still_ready() const { return still_ready_; }
+
   /// Commits something of its own, which makes all that was written before it durable. `row`: one
   /// that is READY; it is locked for a moment where the role may not write a message into the WAL.
   std::string flush(const core::Uuid& row) const;
@@ -74,6 +77,7 @@ class StatusQueries {
   std::string class_;  // of the locks
   std::string mark_sent_;
   std::string mark_failed_;
+  std::string still_ready_;
   std::vector<std::string> column_names_;
   std::vector<uint32_t> column_types_;
 };

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "connectors/postgres/detail/send_marks.h"
+#include "connectors/postgres/detail/marking.h"
 
 namespace outbox::postgres {
 namespace {
@@ -93,7 +93,7 @@ TEST_F(StatusQueriesTest, LocksGoByThePipelinesNameAndAreQuoted) {
   EXPECT_TRUE(has(queries().be_member(), "1000004)"));
 }
 
-TEST(SendMarksTest, ArraysAreInPostgressBinaryForm) {
+TEST(MarkingTest, ArraysAreInPostgressBinaryForm) {
   using namespace std::string_literals;
   EXPECT_EQ(text_array({"ab", ""}),
             "\0\0\0\1\0\0\0\0\0\0\0\x19\0\0\0\2\0\0\0\1\0\0\0\2ab\0\0\0\0"s);

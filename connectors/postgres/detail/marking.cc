@@ -1,7 +1,8 @@
-#include "connectors/postgres/detail/send_marks.h"
+#include "connectors/postgres/detail/marking.h"
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace outbox::postgres {
 namespace {
@@ -62,12 +63,54 @@ std::string text_array(const std::vector<std::string>& texts) {
   return out;
 }
 
-bool send_sent(PGconn* connection, const std::string& statement, const Marks& marks) {
-  return send<1>(connection, statement, {uuid_array(marks.sent)});
+void Marking::begin(Marks marks) {
+  marks_ = std::move(marks);
+  step_ = Step::begin;
+  marked_ = 0;
 }
 
-bool send_failed(PGconn* connection, const std::string& statement, const Marks& marks) {
-  return send<2>(connection, statement, {uuid_array(marks.failed), text_array(marks.causes)});
+Marking::Step Marking::following() const {
+  if (step_ < Step::sent && !marks_.sent.empty()) return Step::sent;
+  if (step_ < Step::failed && !marks_.failed.empty()) return Step::failed;
+  const bool fewer = marked_ < marks_.sent.size() + marks_.failed.size();
+  return step_ < Step::check && fewer ? Step::check : Step::done;
+}
+
+Marking::Next Marking::next(PGconn* connection, const StatusQueries& queries) {
+  step_ = following();
+  bool sent = false;
+  switch (step_) {
+    case Step::sent:
+      sent = send<1>(connection, queries.mark_sent(), {uuid_array(marks_.sent)});
+      break;
+    case Step::failed:
+      sent = send<2>(connection, queries.mark_failed(),
+                     {uuid_array(marks_.failed), text_array(marks_.causes)});
+      break;
+    case Step::check:
+      marks_.sent.insert(marks_.sent.end(), marks_.failed.begin(), marks_.failed.end());
+      sent = send<1>(connection, queries.still_ready(), {uuid_array(marks_.sent)});
+      break;
+    default:
+      return Next::done;
+  }
+  return sent ? Next::asked : Next::lost;
+}
+
+core::Result<void> Marking::answered(std::span<const Rows> answers, const std::string& table) {
+  const Rows& rows = answers.front();
+  if (step_ != Step::check) {
+    marked_ += rows.number<size_t>("marked");
+    return {};
+  }
+  if (rows.empty()) return {};
+  return core::Error{core::Fault::fatal,
+                     "MARK_WITHOUT_EFFECT",
+                     "mark rows of",
+                     "table " + table,
+                     "row " + rows.value("id") + " was delivered, and stays READY after an UPDATE",
+                     "Look for a trigger or a row-level security policy on the table. The relay "
+                     "stops because it would send the row again and again"};
 }
 
 }  // namespace outbox::postgres
