@@ -1,9 +1,9 @@
 #include "connectors/postgres/detail/findings.h"
+#include "connectors/postgres/detail/fork.h"
 #include "connectors/postgres/detail/gap.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
-#include "connectors/postgres/detail/timeline.h"
 #include "connectors/postgres/finding.h"
 
 namespace outbox::postgres {

@@ -1,9 +1,9 @@
 #include "connectors/postgres/detail/poll_session.h"
 
+#include "connectors/postgres/detail/fork.h"
 #include "connectors/postgres/detail/look.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/takeover.h"
-#include "connectors/postgres/detail/timeline.h"
 
 namespace outbox::postgres {
 namespace {

@@ -1,6 +1,6 @@
 #include "connectors/postgres/detail/server_facts.h"
 
-#include "connectors/postgres/detail/timeline.h"
+#include "connectors/postgres/detail/fork.h"
 
 namespace outbox::postgres {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "connectors/postgres/detail/fork.h"
 #include "connectors/postgres/detail/gap.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/takeover.h"
-#include "connectors/postgres/detail/timeline.h"
 
 namespace outbox::postgres {
 namespace {

@@ -1,4 +1,4 @@
-#include "connectors/postgres/detail/timeline.h"
+#include "connectors/postgres/detail/fork.h"
 
 #include <algorithm>
 #include <string>
