@@ -1,8 +1,8 @@
 """What a running relay costs those who insert: pgbench's transactions a second beside the same
 table without a relay.
 
-The rounds alternate, so that what the machine does besides falls on all alike. Relay and broker run on
-the same cores as Postgres and pgbench here: what they take of the CPU is in the ratio.
+The rounds alternate, so that what the machine does besides falls on all alike. Relay and broker run
+on the same cores as Postgres and pgbench here: what they take of the CPU is in the ratio.
 """
 
 import re

@@ -29,8 +29,9 @@ def _measure(mode, stage, settings):
     sizes = []
     with stage.database() as database, \
             drain.topic(stage, "bench.retention", settings.partitions) as topic:
-        # The probe's own events come on top, and rolled back numbers.
-        narrow(database, width, 3 * _STEPS + 1_000_000 // width)
+        # The probe's own events come on top, twice.
+        probed = 2 * _RATE * (settings.warmup_seconds + settings.seconds)
+        narrow(database, width, _STEPS + probed // width + 3)
         relay = OurRelay(stage, database, topic, f"retention_{mode}", mode,
                          source_more=f'retention = "{_AGE}"')
         with relay.running():

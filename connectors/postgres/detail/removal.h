@@ -46,8 +46,8 @@ inline constexpr const char* kOtherAtWork = "RETENTION_ELSEWHERE";
 
 /// What to do about a pipeline or a session that keeps old rows.
 inline constexpr const char* kRetentionHeldRemedy =
-    "Let the pipeline run. One that is gone for good: set role outbox_owner; delete from "
-    "outbox.progress where pipeline = '<name>';";
+    "Let the pipeline run, or the session end. A pipeline that is gone for good: set role "
+    "outbox_owner; delete from outbox.progress where pipeline = '<name>';";
 
 core::Result<Round> remove_old(Connection& sql, const PostgresOptions& options, RemovalPlace& place,
                                const Waiter& waiter);
