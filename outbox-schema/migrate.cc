@@ -4,7 +4,7 @@
 #include <pqxx/pqxx>
 #include <utility>
 
-#include "outbox-schema/target.h"
+#include "outbox-schema/with_connection.h"
 
 namespace outbox::schema {
 namespace {
@@ -33,73 +33,6 @@ class WarningsOnly : public pqxx::errorhandler {
  private:
   const std::function<void(const std::string&)>& warn_;
 };
-
-std::string first_line(const std::string& text) {
-  std::string line = text.substr(0, text.find('\n'));
-  constexpr std::string_view kPrefix = "ERROR:  ";
-  if (line.starts_with(kPrefix)) line.erase(0, kPrefix.size());
-  return line;
-}
-
-std::string hint_in(const std::string& text) {
-  constexpr std::string_view kHint = "HINT:  ";
-  const size_t at = text.find(kHint);
-  return at == std::string::npos ? "" : first_line(text.substr(at + kHint.size()));
-}
-
-/// What the server refused, in our words. Nothing of the transaction stays.
-core::Error from_sql_error(const pqxx::sql_error& error, const std::string& op,
-                           const std::string& subject) {
-  const std::string text = error.what();
-  core::Error result{core::Fault::fatal, error.sqlstate(), op, subject,
-                     first_line(text),   hint_in(text)};
-  if (error.sqlstate() == "55P03") {
-    result.fault = core::Fault::retry;
-    result.hint =
-        "Somebody else holds a lock on the outbox tables, or migrates them. See "
-        "pg_stat_activity, then run this again";
-  } else if (error.sqlstate() == "42501" && result.hint.empty()) {
-    result.hint = "Run it as a superuser, or as a role with CREATEROLE and CREATE on the database";
-  }
-  return result;
-}
-
-/// Runs `work` with a connection; every exception of the library ends here.
-template <typename T>
-core::Result<T> with_connection(const std::string& url, const std::string& op,
-                                const std::function<core::Result<T>(pqxx::connection&)>& work) {
-  const auto target = describe_target(url);
-  if (!target) return target.error();
-  const auto shown = [&](const std::exception& error) {
-    std::string text = without_secrets(error.what(), url, *target);
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
-    while (!text.empty() && text.back() == ' ') text.pop_back();
-    return text;
-  };
-  try {
-    pqxx::connection connection(url);
-    return work(connection);
-  } catch (const pqxx::in_doubt_error& error) {
-    return core::Error{core::Fault::unknown,
-                       "COMMIT_IN_DOUBT",
-                       op,
-                       target->shown,
-                       shown(error),
-                       "Ask with \"outbox schema status\"; \"apply\" may be run again"};
-  } catch (const pqxx::broken_connection& error) {
-    return core::Error{core::Fault::retry,
-                       "UNREACHABLE",
-                       op,
-                       target->shown,
-                       shown(error),
-                       "Check that the server runs and that URL, user and password are right"};
-  } catch (const pqxx::sql_error& error) {
-    return from_sql_error(error, op, target->shown);
-  } catch (const std::exception& error) {
-    return core::Error{core::Fault::fatal, "CLIENT", op, target->shown, shown(error), ""};
-  }
-}
 
 std::vector<MigrationStatus> read_applied(pqxx::work& transaction) {
   std::vector<MigrationStatus> applied;

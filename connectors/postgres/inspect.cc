@@ -1,6 +1,7 @@
 #include "connectors/postgres/detail/findings.h"
 #include "connectors/postgres/detail/fork.h"
 #include "connectors/postgres/detail/gap.h"
+#include "connectors/postgres/detail/retention_findings.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
@@ -19,6 +20,16 @@ Finding trouble(const core::Error& error) {
   const std::string what =
       core::to_string(core::Error{error.fault, "", error.op, error.subject, error.detail, ""});
   return {away ? Severity::unreachable : Severity::error, error.code, what, error.hint};
+}
+
+std::vector<Finding> look_at_retention(Connection& sql, const ServerFacts& facts,
+                                       const PostgresOptions& options, const Waiter& waiter) {
+  if (!facts.has_retention || options.mode == Mode::status) {
+    return judge_retention(facts, std::nullopt, options);
+  }
+  const auto state = read_retention_state(sql, options, waiter);
+  if (!state) return {trouble(state.error())};
+  return judge_retention(facts, *state, options);
 }
 
 // A relay needs a replication connection, and what was saved must fit the server behind it.
@@ -46,6 +57,7 @@ std::vector<Finding> inspect(const PostgresOptions& options) {
   if (!facts) return {trouble(facts.error())};
 
   std::vector<Finding> findings = judge_server(*facts, options);
+  append(findings, look_at_retention(*sql, *facts, options, waiter));
   if (options.mode != Mode::wal) return findings;
   const bool begun = facts->progress && facts->progress->end.valid();
   append(findings, judge_publication(*facts, options, begun));

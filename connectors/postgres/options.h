@@ -87,6 +87,9 @@ struct PostgresOptions {
   /// Mode::status: into how many shards the keys are divided; the same in all relays of a pipeline.
   uint32_t shards = 8;
 
+  /// How old a delivered row must be to be removed (retention.h). Zero: none is.
+  core::Duration retention = core::Duration::zero();
+
   /// Where reconnect delays draw their jitter from; tests fix it.
   uint64_t jitter_seed = 0;
 };

@@ -11,6 +11,7 @@
 
 #include "relay/app/lag_meter.h"
 #include "relay/app/log/log.h"
+#include "relay/app/snapshot.h"
 #include "relay/core/checkpoint.h"
 #include "relay/core/lease.h"
 #include "relay/core/sink.h"
@@ -31,6 +32,7 @@ struct SourceGauges {
   std::optional<double> held_back_seconds;
   /// Shards of keys that are read here; absent where keys are not divided.
   std::optional<uint64_t> shards;
+  std::optional<RetentionSnapshot> retention;  // absent: rows are not removed
   uint64_t reconnects = 0;
 };
 

@@ -215,6 +215,7 @@ void PipelineRunner::publish(Now now) {
   snapshot.slot = SlotSnapshot{gauges.slot_retained_wal_bytes, gauges.safe_wal_size_bytes};
   snapshot.held_back_seconds = gauges.held_back_seconds;
   snapshot.shards = gauges.shards;
+  snapshot.retention = gauges.retention;
   snapshot.reconnects = gauges.reconnects;
   board_.publish(std::move(snapshot));
 }

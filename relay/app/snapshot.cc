@@ -71,7 +71,12 @@ std::vector<PipelineView> SnapshotBoard::read() const {
 std::string shown_reason(const PipelineView& view) {
   constexpr double kWarnSeconds = 3600;
   const auto left = view.trend.slot_lost_seconds;
-  if (!view.snapshot.reason.empty() || !left || *left > kWarnSeconds) return view.snapshot.reason;
+  if (!view.snapshot.reason.empty()) return view.snapshot.reason;
+  if (!left || *left > kWarnSeconds) {
+    const auto& retention = view.snapshot.retention;
+    if (!retention || retention->held_by.empty()) return "";
+    return "old rows cannot be removed: " + retention->held_by;
+  }
   return "at the pace of now the slot is lost in " + readable_seconds(left) +
          ": let the relay catch up, or raise max_slot_wal_keep_size";
 }

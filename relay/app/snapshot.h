@@ -43,6 +43,15 @@ struct SlotSnapshot {
                                                // absent: no max_slot_wal_keep_size
 };
 
+/// What retention did, and what it must leave.
+struct RetentionSnapshot {
+  std::optional<uint64_t> kept;  // numbers from the oldest row on; absent in a table with status
+  uint64_t partitions = 0;       // emptied by this process
+  uint64_t rows = 0;             // deleted by this process
+  double held_seconds = 0;       // how long something has stayed although it is old enough
+  std::string held_by;           // why, once it has been for long
+};
+
 struct RefusalSnapshot {
   core::Cause cause;
   std::string position;
@@ -56,6 +65,7 @@ struct PipelineSnapshot {
   SlotSnapshot slot;
   std::optional<double> held_back_seconds;  // by an open transaction; mode poll only
   std::optional<uint64_t> shards;           // that are read here; polling by status only
+  std::optional<RetentionSnapshot> retention;
 
   std::vector<RouteSnapshot> routes;
   uint64_t taken = 0;        // events from the source
@@ -87,7 +97,8 @@ struct PipelineView {
   TrendReading trend;
 };
 
-/// The pipeline's reason; without one, a slot that is about to be lost is one.
+/// The pipeline's reason; without one, a slot that is about to be lost is one, or old rows that
+/// retention must leave.
 std::string shown_reason(const PipelineView& view);
 
 class SnapshotBoard {

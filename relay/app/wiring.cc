@@ -7,6 +7,7 @@
 
 #include "connectors/kafka/kafka.h"
 #include "connectors/postgres/postgres_source.h"
+#include "connectors/postgres/retention.h"
 #include "relay/app/pipeline_parts.h"
 #include "relay/app/supervisor.h"
 #include "relay/app/wiring_formats.h"
@@ -74,6 +75,7 @@ postgres::PostgresOptions postgres_options(const SourceConfig& source,
   options.on_update = on_update_of(source.on_update);
   options.heartbeat_interval = source.heartbeat;
   options.poll_interval_most = source.poll_interval;
+  options.retention = source.retention;
   options.jitter_seed = std::hash<std::string>()(pipeline.name);
   return options;
 }
@@ -132,6 +134,33 @@ void add_source(PipelineParts& parts, std::unique_ptr<PostgresSource> made) {
   parts.take_notices = [&source] { return notices_of(source.take_notices()); };
   parts.close = [&source](core::Now now) { source.close(now); };
   parts.source = std::move(made);
+}
+
+RetentionSnapshot snapshot_of(const postgres::RetentionFacts& facts) {
+  RetentionSnapshot snapshot;
+  snapshot.kept = facts.kept;
+  snapshot.partitions = facts.partitions;
+  snapshot.rows = facts.rows;
+  snapshot.held_seconds = std::chrono::duration<double>(facts.held_for).count();
+  if (facts.held_for >= postgres::kRetentionHeldNotice) snapshot.held_by = facts.held_by;
+  return snapshot;
+}
+
+// Beside the source: it has a thread and connections of its own.
+void add_retention(PipelineParts& parts, const SourceConfig& config,
+                   const PipelineConfig& pipeline) {
+  if (config.retention == std::chrono::seconds::zero()) return;
+  const auto retention = std::make_shared<postgres::Retention>(postgres_options(config, pipeline));
+  parts.gauges = [gauges = std::move(parts.gauges), retention] {
+    SourceGauges all = gauges();
+    all.retention = snapshot_of(retention->facts());
+    return all;
+  };
+  parts.take_notices = [take = std::move(parts.take_notices), retention] {
+    std::vector<Notice> all = take();
+    for (Notice& notice : notices_of(retention->take_notices())) all.push_back(std::move(notice));
+    return all;
+  };
 }
 
 void add_postgres(PipelineParts& parts, const SourceConfig& config,
@@ -287,6 +316,7 @@ PipelineParts wire_pipeline(const Config& config, const PipelineConfig& pipeline
   parts.options.seed = std::hash<std::string>()(pipeline.name);
   parts.routes = pipeline.routes;
   add_postgres(parts, config.source_of(pipeline), pipeline);
+  add_retention(parts, config.source_of(pipeline), pipeline);
   add_kafka(parts, config.sink_of(pipeline), pipeline, log);
   return parts;
 }

@@ -3,6 +3,9 @@
 wal_drain         a backlog drained to Kafka
 poll_drain        the same out of the table
 status_drain      READY rows of a table, each marked SENT
+emit_drain        events without rows
+insert_cost       what a running relay costs those who insert
+retention         latency and size after many rows passed through
 latency_at_rates  from a commit to an independent consumer
 backlog           a million committed rows
 drain             when records reached a topic

@@ -7,13 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from . import latency_at_rates, our_relay, poll_drain, report, status_drain, wal_drain
+from . import (emit_drain, insert_cost, latency_at_rates, our_relay, poll_drain, report, retention,
+               status_drain, wal_drain)
 from .settings import Settings
 from .stage import Stage
 
 BENCHMARKS = {"wal-drain": wal_drain.measure, "wal-latency": latency_at_rates.measure_wal,
               "poll-drain": poll_drain.measure, "poll-latency": latency_at_rates.measure_poll,
-              "status-drain": status_drain.measure}
+              "status-drain": status_drain.measure, "emit-drain": emit_drain.measure,
+              "insert-cost": insert_cost.measure, "retention": retention.measure}
 
 
 def _number(least):

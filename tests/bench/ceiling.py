@@ -5,17 +5,17 @@ import subprocess
 import time
 
 _PEEK = ("select count(*) from pg_logical_slot_peek_binary_changes(%s, null, null,"
-         " 'proto_version', '1', 'publication_names', %s)")
+         " 'proto_version', '1', 'publication_names', %s, 'messages', %s)")
 
 
-def decode_rate(database, slot, publication, rows):
-    """Rows a second that one backend decodes for a publication and counts. The slot stays where
-    it is."""
+def decode_rate(database, slot, publication, rows, messages=False):
+    """Rows, or also messages, a second that one backend decodes for a publication and counts. The
+    slot stays where it is."""
     start = time.monotonic()
-    messages = database.value(_PEEK, [slot, publication])
+    count = database.value(_PEEK, [slot, publication, "true" if messages else "false"])
     seconds = time.monotonic() - start
-    if messages < rows:
-        raise RuntimeError(f"the decoder gave {messages} messages for {rows} rows")
+    if count < rows:
+        raise RuntimeError(f"the decoder gave {count} messages for {rows} rows")
     return rows / seconds
 
 

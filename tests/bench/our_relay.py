@@ -34,11 +34,14 @@ class OurRelay:
 
     name = "relay"
 
-    def __init__(self, stage, database, topic, number, mode="wal"):
+    def __init__(self, stage, database, topic, number, mode="wal", source_more=""):
         self.slot = f"{database.name}_relay_{number}"
         self._relay = Relay(stage.folder / f"relay-{number}", database.url, topic,
                             pipeline=f"bench-{number}", slot=self.slot,
                             bootstrap=stage.bootstrap, mode=mode)
+        table = 'table = "outbox.event"\n'
+        text = self._relay.config_file.read_text()
+        self._relay.config_file.write_text(text.replace(table, f"{table}{source_more}\n"))
 
     def prepare(self):
         with self._relay:

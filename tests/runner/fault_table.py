@@ -13,6 +13,7 @@ FAULTS = {
     19: "idle outbox database beside a busy one",
     20: "very large transaction with aborted subtransactions",
     23: "tables and publications altered in mid-stream",
+    24: "outbox full of dead rows, cleanup while sending",
     25: "leading broker killed, rolling restart",
     28: "broker paused past its time limits",
     29: "producer turns fatal",

@@ -45,6 +45,7 @@ class Rows {
   explicit Rows(ResultHandle result) : result_(std::move(result)) {}
 
   int count() const { return PQntuples(result_.get()); }
+  bool has(const char* column) const { return PQfnumber(result_.get(), column) >= 0; }
   bool empty() const { return count() == 0; }
 
   /// nullopt for NULL, and for a row or column that is not there.

@@ -37,16 +37,19 @@ CopyStatement::CopyStatement(const TableFacts& table, const PostgresOptions& opt
     column_types_.push_back(column.is_enum ? kText : column.base_type);
   }
   select_ = "copy (select " + list + time + " from " + table_sql(options.table) + " where " + seq_ +
-            " > ";
+            " >= ";
 }
 
+// ">= 301", not "> 300": the planner does not know that there is no number between the two, and
+// would look into a partition that ends before 301, and wait should retention be emptying it.
+
 std::string CopyStatement::rows(uint64_t after, uint64_t horizon, uint64_t limit) const {
-  return select_ + std::to_string(after) + " and " + seq_ + " <= " + std::to_string(horizon) +
+  return select_ + std::to_string(after + 1) + " and " + seq_ + " <= " + std::to_string(horizon) +
          " order by " + seq_ + " limit " + std::to_string(limit) + kEnd;
 }
 
 std::string CopyStatement::rows_above(uint64_t after) const {
-  return select_ + std::to_string(after) + " order by " + seq_ + kEnd;
+  return select_ + std::to_string(after + 1) + " order by " + seq_ + kEnd;
 }
 
 core::Result<void> CopyStatement::describe_to(CopyReader& reader,

@@ -72,9 +72,9 @@ std::optional<Obstacle> obstacle(const ServerFacts& facts, const PostgresOptions
   if (std::vector<Finding> unsafe = judge_sequence(*facts.table, options); !unsafe.empty()) {
     return Obstacle{unsafe.front().what, unsafe.front().remedy + " " + start_over};
   }
-  if (!is_our_table(options.table) && facts.table->rows_deleted > 0) {
-    return Obstacle{"rows of " + table + " are deleted, " +
-                        std::to_string(facts.table->rows_deleted) +
+  const int64_t deleted = facts.table->rows_deleted - facts.table->removed.rows;
+  if (!is_our_table(options.table) && deleted > 0) {
+    return Obstacle{"rows of " + table + " are deleted, " + std::to_string(deleted) +
                         " so far: what was deleted before it was delivered is not there",
                     start_over};
   }
@@ -90,6 +90,13 @@ std::optional<Obstacle> obstacle(const ServerFacts& facts, const PostgresOptions
     return Obstacle{"the partitions of " + table + " with seq " +
                         std::to_string(*facts.progress->delivered_seq + 1) + " to " +
                         std::to_string(*first - 1) + " were dropped",
+                    start_over};
+  }
+  if (facts.table->removed.below > *facts.progress->delivered_seq + 1) {
+    return Obstacle{"retention removed the rows of " + table + " with seq " +
+                        std::to_string(*facts.progress->delivered_seq + 1) + " to " +
+                        std::to_string(facts.table->removed.below - 1) +
+                        " while the pipeline was not registered",
                     start_over};
   }
   return std::nullopt;

@@ -1,5 +1,6 @@
 #include "connectors/postgres/detail/poll_findings.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -49,6 +50,22 @@ std::vector<Finding> judge_sequence(const TableFacts& table, const PostgresOptio
   return findings;
 }
 
+// Retention waits for every registered pipeline; this one was not, or its row was put back by hand.
+std::optional<Finding> judge_kept_rows(const ServerFacts& facts, const PostgresOptions& options) {
+  if (!facts.table || !facts.progress->delivered_seq) return std::nullopt;
+  const uint64_t next = *facts.progress->delivered_seq + 1;
+  const uint64_t kept =
+      std::max(facts.table->removed.below, facts.table->first_seq_kept.value_or(1));
+  if (kept <= next) return std::nullopt;
+  return Finding{Severity::error, "ROWS_REMOVED",
+                 "pipeline " + options.pipeline + " goes on at seq " + std::to_string(next) +
+                     ", and the rows of " + options.table.text() + " up to seq " +
+                     std::to_string(kept - 1) + " were removed while it was not registered",
+                 "Deliver what is missing, then: delete from outbox.progress where pipeline = " +
+                     quote_literal(options.pipeline) +
+                     "; -- the pipeline then begins at the oldest row that is kept"};
+}
+
 std::optional<Finding> judge_mode(const ServerFacts& facts, const PostgresOptions& options) {
   if (!facts.progress) return std::nullopt;
   const bool read_from_wal = facts.progress->end.valid();
@@ -67,7 +84,8 @@ std::optional<Finding> judge_mode(const ServerFacts& facts, const PostgresOption
                        "from outbox_writer, wait until `outbox status` shows no lag, then: select "
                        "setval('outbox.emitted', 1, false);"};
       }
-      if (polled || !read_from_wal) return std::nullopt;
+      if (polled) return judge_kept_rows(facts, options);
+      if (!read_from_wal) return std::nullopt;
       return Finding{Severity::error, "MODE_CHANGED",
                      pipeline +
                          " was read from the WAL until now, and no sequence number is saved to go "

@@ -46,12 +46,15 @@ select pg_catalog.current_setting('server_version_num') as version,
        pg_catalog.has_schema_privilege(p.relnamespace, 'usage')
          and pg_catalog.has_table_privilege(p.oid, 'select')
          and pg_catalog.has_table_privilege(p.oid, 'insert')
-         and pg_catalog.has_table_privilege(p.oid, 'update') as may_use_progress
+         and pg_catalog.has_table_privilege(p.oid, 'update') as may_use_progress,
+       pg_catalog.has_schema_privilege(r3.relnamespace, 'usage')
+         and pg_catalog.has_table_privilege(r3.oid, 'select') as has_retention
 from pg_catalog.pg_roles r
 left join pg_catalog.pg_namespace s on s.nspname = 'outbox' and $1 = 'outbox.event'
 left join (pg_catalog.pg_class p join pg_catalog.pg_namespace pn
              on pn.oid = p.relnamespace and pn.nspname = 'outbox') on p.relname = 'progress'
 left join pg_catalog.pg_class e on e.relnamespace = s.oid and e.relname = 'emitted'
+left join pg_catalog.pg_class r3 on r3.relnamespace = p.relnamespace and r3.relname = 'retention'
 where r.rolname = current_user)sql";
 
 constexpr const char* kTableQuery = R"sql(
@@ -59,6 +62,7 @@ select c.oid, c.relkind = 'p' as partitioned, c.relpersistence = 'u' as unlogged
        pg_catalog.has_schema_privilege(n.oid, 'usage')
          and pg_catalog.has_table_privilege(c.oid, 'select') as may_select,
        pg_catalog.pg_has_role(c.relowner, 'usage') as owned,
+       pg_catalog.has_table_privilege(c.oid, 'delete') as may_delete,
        pg_catalog.pg_stat_get_tuples_inserted(c.oid) as rows_inserted,
        pg_catalog.pg_stat_get_tuples_deleted(c.oid) as rows_deleted,
        exists (select from pg_catalog.pg_constraint k join pg_catalog.pg_attribute a
@@ -164,6 +168,7 @@ void fill_server(const Rows& rows, ServerFacts& facts) {
     facts.emit = rows.truth("emit_is_forgeable") ? Emit::forgeable : Emit::guarded;
   }
   facts.has_reads_emitted = rows.truth("has_reads_emitted");
+  facts.has_retention = rows.truth("has_retention");
   facts.emitted = rows.truth("emitted");
   if (rows.truth("has_progress")) {
     facts.progress_table =
@@ -186,6 +191,7 @@ Result<std::optional<TableFacts>> read_table(Connection& sql, const PostgresOpti
   table.unlogged = rows->truth("unlogged");
   table.may_select = rows->truth("may_select");
   table.owned = rows->truth("owned");
+  table.may_delete = rows->truth("may_delete");
   table.rows_inserted = rows->number<int64_t>("rows_inserted");
   table.rows_deleted = rows->number<int64_t>("rows_deleted");
   table.payload_size_checked = rows->truth("payload_size_checked");
@@ -216,6 +222,17 @@ Result<std::optional<TableFacts>> read_table(Connection& sql, const PostgresOpti
                              text("is_enum") == "t", text("attnotnull") == "t"});
   }
   return std::optional(std::move(table));
+}
+
+// Read after the counters of the table: what they count as deleted by retention is noted here.
+Result<Removed> read_removed(Connection& sql, const PostgresOptions& options,
+                             const Waiter& waiter) {
+  const auto rows =
+      sql.run("select removed_below, removed_rows from outbox.retention where source_table = $1",
+              {options.table.text()}, "look at", "outbox.retention", waiter);
+  if (!rows) return rows.error();
+  if (rows->empty()) return Removed{};
+  return Removed{rows->number<uint64_t>("removed_below"), rows->number<int64_t>("removed_rows")};
 }
 
 Result<MarkingFacts> read_marking(Connection& sql, const PostgresOptions& options, uint32_t table,
@@ -326,6 +343,11 @@ Result<ServerFacts> read_server_facts(Connection& sql, const PostgresOptions& op
   auto table = read_table(sql, options, waiter);
   if (!table) return table.error();
   facts.table = std::move(*table);
+  if (facts.has_retention && facts.table) {
+    const Result<Removed> removed = read_removed(sql, options, waiter);
+    if (!removed) return removed.error();
+    facts.table->removed = *removed;
+  }
   if (options.mode == Mode::status && facts.table) {
     auto marking = read_marking(sql, options, facts.table->oid, waiter);
     if (!marking) return marking.error();

@@ -23,6 +23,13 @@ struct TableColumn {
   bool not_null = false;
 };
 
+/// What retention took out of the table (outbox.retention). It keeps off what some registered
+/// pipeline has not delivered.
+struct Removed {
+  uint64_t below = 1;  // seq: rows below may be gone
+  int64_t rows = 0;    // one by one; not counted in outbox.event
+};
+
 struct TableFacts {
   uint32_t oid = 0;
   bool partitioned = false;
@@ -40,6 +47,8 @@ struct TableFacts {
   bool subscribed = false;    // a subscription of this database fills the table
   int64_t rows_inserted = 0;  // since the server's statistics began
   int64_t rows_deleted = 0;
+  Removed removed = {};
+  bool may_delete = false;
   std::vector<TableColumn> columns;
 };
 
@@ -126,6 +135,7 @@ struct ServerFacts {
   bool emitted = false;  // it was called, if only once
 
   bool has_reads_emitted = false;  // of outbox.progress: V002 was applied
+  bool has_retention = false;      // V003 was applied, and the role may read what it keeps
 
   std::optional<TableFacts> table;
   std::optional<MarkingFacts> marking;  // Mode::status, if there is a table

@@ -29,6 +29,19 @@ core::Result<void> raise_epoch(Connection& sql, const std::string& pipeline, Pro
   return {};
 }
 
+// Whose numbers `delivered_seq` is about: retention of another table does not wait for them. A
+// schema of before V003 has no place for it.
+core::Result<void> tell_table(Connection& sql, const Rows& progress, const PostgresOptions& options,
+                              const Waiter& waiter) {
+  const std::string table = options.table.text();
+  if (!progress.has("source_table") || progress.value("source_table") == table) return {};
+  const auto told = sql.run("update outbox.progress set source_table = $2 where pipeline = $1",
+                            {options.pipeline, table}, "tell the table of",
+                            "pipeline " + options.pipeline, waiter);
+  if (!told) return told.error();
+  return {};
+}
+
 }  // namespace
 
 core::Result<ProgressFacts> take_epoch(Connection& sql, const SessionRequest& request,
@@ -56,6 +69,9 @@ core::Result<ProgressFacts> take_epoch(Connection& sql, const SessionRequest& re
   }
   if (!request.held && saved.timeline != identity.timeline) {
     if (auto raised = raise_epoch(sql, pipeline, saved, waiter); !raised) return raised.error();
+  }
+  if (const auto told = tell_table(sql, *rows, request.options, waiter); !told) {
+    return told.error();
   }
   return saved;
 }

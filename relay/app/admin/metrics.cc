@@ -119,6 +119,21 @@ void add_state(Families& out, const AdminView& view, const PipelineView& pipelin
             static_cast<double>(now.epoch));
 }
 
+void add_retention(Families& out, const PipelineSnapshot& now) {
+  if (!now.retention) return;
+  const Labels labels = {{"pipeline", now.name}};
+  out.gauge_if_known("outbox_retention_kept_events",
+                     "Numbers from the oldest row that is kept on; not in a table with status.",
+                     labels, now.retention->kept);
+  out.gauge("outbox_retention_held_seconds",
+            "How long something has stayed although it is old enough; 0 when nothing does.", labels,
+            now.retention->held_seconds);
+  out.counter("outbox_retention_partitions_total", "Partitions emptied by retention.", labels,
+              now.retention->partitions);
+  out.counter("outbox_retention_rows_total", "Rows deleted by retention, one by one.", labels,
+              now.retention->rows);
+}
+
 void add_window(Families& out, const PipelineSnapshot& now) {
   const Labels labels = {{"pipeline", now.name}};
   out.gauge("outbox_window_events", "Events taken in and not settled.", labels,
@@ -169,6 +184,7 @@ std::string metrics_text(const AdminView& view) {
   Families out;
   add_process(out, view);
   for (const PipelineView& pipeline : view.pipelines) add_state(out, view, pipeline);
+  for (const PipelineView& pipeline : view.pipelines) add_retention(out, pipeline.snapshot);
   for (const PipelineView& pipeline : view.pipelines) add_window(out, pipeline.snapshot);
   for (const PipelineView& pipeline : view.pipelines) add_totals(out, pipeline.snapshot);
   for (const PipelineView& pipeline : view.pipelines) add_routes(out, pipeline.snapshot);

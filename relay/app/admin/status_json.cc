@@ -37,6 +37,15 @@ Json routes_json(const std::vector<RouteSnapshot>& routes) {
   return all;
 }
 
+Json retention_json(const std::optional<RetentionSnapshot>& retention) {
+  if (!retention) return nullptr;
+  return {{"kept", or_null(retention->kept)},
+          {"partitions", retention->partitions},
+          {"rows", retention->rows},
+          {"held_seconds", retention->held_seconds},
+          {"held_by", retention->held_by}};
+}
+
 Json pipeline_json(const AdminView& view, const PipelineView& pipeline) {
   const PipelineSnapshot& now = pipeline.snapshot;
   return {{"name", now.name},
@@ -52,6 +61,7 @@ Json pipeline_json(const AdminView& view, const PipelineView& pipeline) {
             {"lost_seconds", or_null(pipeline.trend.slot_lost_seconds)}}},
           {"held_back_seconds", or_null(now.held_back_seconds)},
           {"shards", or_null(now.shards)},
+          {"retention", retention_json(now.retention)},
           {"trend",
            {{"events_per_second", pipeline.trend.events_per_second},
             {"bytes_per_second", pipeline.trend.bytes_per_second},

@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "outbox-schema/migrate.h"
+#include "outbox-schema/partitions.h"
 #include "outbox-schema/target.h"
 #include "relay/app/cli/commands.h"
 
@@ -97,11 +98,27 @@ void list(const std::vector<MigrationStatus>& migrations, OutputFormat format,
   if (format == OutputFormat::json) terminal.out << all.dump() << '\n';
 }
 
+/// A role that may see the migrations need not see the partitions; nothing is said then.
+void tell_partitions(const Secret& url, const Terminal& terminal) {
+  const auto partitions = schema::partition_status(url.reveal());
+  if (!partitions || !partitions->known) return;
+  terminal.error << "outbox schema: partitions for " << partitions->numbers_left << " more events";
+  if (partitions->removed_below > 1) {
+    terminal.error << "; retention removed what is below seq " << partitions->removed_below;
+  }
+  if (partitions->emptied > 0) {
+    terminal.error << "; " << partitions->emptied
+                   << " emptied ones go with \"outbox schema apply\"";
+  }
+  terminal.error << '\n';
+}
+
 ExitCode show(const CommandLine& line, const Secret& url, const Terminal& terminal) {
   auto found = schema::status(url.reveal());
   if (!found) return report(found.error(), terminal);
   if (line.verb == Verb::schema_status) {
     list(*found, line.output, terminal);
+    tell_partitions(url, terminal);
     return ExitCode::ok;
   }
   if (const auto may = schema::appliable(*found); !may) return report(may.error(), terminal);
@@ -112,6 +129,19 @@ ExitCode show(const CommandLine& line, const Secret& url, const Terminal& termin
                          ? "outbox schema: nothing to do, the schema is up to date\n"
                          : "outbox schema: apply would run these; nothing was touched\n");
   return ExitCode::ok;
+}
+
+void tell_upkeep(const schema::Upkeep& upkeep, const Terminal& terminal) {
+  if (upkeep.made > 0) {
+    terminal.error << "outbox schema: made " << upkeep.made << " partitions ahead\n";
+  }
+  for (const std::string& name : upkeep.dropped) {
+    terminal.error << "outbox schema: dropped " << name << ", which retention had emptied\n";
+  }
+  if (!upkeep.waits.empty()) {
+    terminal.error << "outbox schema: partitions are left as they are for now: " << upkeep.waits
+                   << ". Run this again later; nobody waits for it\n";
+  }
 }
 
 ExitCode apply(const CommandLine& line, const Secret& url, const Terminal& terminal) {
@@ -126,7 +156,12 @@ ExitCode apply(const CommandLine& line, const Secret& url, const Terminal& termi
   const auto found = schema::status(url.reveal());
   if (!found) return report(found.error(), terminal);
   list(*found, line.output, terminal);
-  if (*ran == 0) terminal.error << "outbox schema: nothing to do, the schema is up to date\n";
+  const auto upkeep = schema::keep_partitions(url.reveal(), options.lock_timeout);
+  if (!upkeep) return report(upkeep.error(), terminal);
+  tell_upkeep(*upkeep, terminal);
+  if (*ran == 0 && upkeep->made == 0 && upkeep->dropped.empty()) {
+    terminal.error << "outbox schema: nothing to do, the schema is up to date\n";
+  }
   return ExitCode::ok;
 }
 

@@ -79,6 +79,8 @@ struct SourceConfig {
   std::chrono::milliseconds heartbeat{1000};
   /// Mode poll: the longest pause between two looks while no rows come.
   std::chrono::milliseconds poll_interval{50};
+  /// How old delivered rows must be to be removed. 0: they stay.
+  std::chrono::seconds retention{0};
   bool operator==(const SourceConfig&) const = default;
 };
 

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <charconv>
+#include <map>
 #include <string_view>
 
 #include "relay/app/config/sections.h"
@@ -142,6 +144,33 @@ void read_names(TableReader& reader, PlacedSource& placed) {
   }
 }
 
+// "7d". Nothing for what is no age; 100 years are more than any clock's difference must hold.
+std::optional<std::chrono::seconds> read_age(std::string_view text) {
+  constexpr int64_t kSecondsMost = 100LL * 365 * 86'400;
+  static const std::map<std::string_view, int64_t> kUnits = {
+      {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86'400}, {"w", 604'800}};
+  int64_t count = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const auto unit = kUnits.find(text.substr(static_cast<size_t>(end - text.data())));
+  if (fault != std::errc() || unit == kUnits.end() || count < 1) return std::nullopt;
+  if (count > kSecondsMost / unit->second) return std::nullopt;
+  return std::chrono::seconds(count * unit->second);
+}
+
+void read_retention(TableReader& reader, SourceConfig& source) {
+  const auto text = reader.text("retention", Presence::optional, "\"7d\"");
+  if (!text) return;
+  if (const auto age = read_age(text->value)) {
+    source.retention = *age;
+    return;
+  }
+  reader.context().note(
+      text->place,
+      "retention = " + quoted(text->shown) + " in " + reader.title() + " is not an age",
+      "Write it as \"7d\": a whole number from 1 on and one of s, m, h, d, w. "
+      "Leave it out to keep rows.");
+}
+
 // A status column makes a poller one that marks rows.
 void read_marking(TableReader& reader, SourceConfig& source) {
   source.shards = static_cast<uint32_t>(reader.integer("shards", 1, 1024, 8));
@@ -187,6 +216,7 @@ PlacedSource read_source(const Entry& section, LoadContext& context) {
   source.poll_interval =
       std::chrono::milliseconds(reader.integer("poll_interval_ms", 2, 60'000, 50));
   read_marking(reader, source);
+  read_retention(reader, source);
   reader.later({"refill"});
   reader.finish();
   return placed;

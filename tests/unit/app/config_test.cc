@@ -262,6 +262,11 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"ColumnTypo", kSource + "[source.shop.columns]\nagregate_id = \"a\"\n",
               "Did you mean \"aggregate_id\"?"},
         Fault{"Shards", kSource + "shards = 0\n", "shards = 0 in [source.shop] is out of range"},
+        Fault{"RetentionWithoutUnit", kSource + "retention = \"7\"\n",
+              "retention = \"7\" in [source.shop] is not an age. Write it as \"7d\""},
+        Fault{"RetentionOfNothing", kSource + "retention = \"0d\"\n", "is not an age"},
+        Fault{"RetentionWithMore", kSource + "retention = \"7 days\"\n", "is not an age"},
+        Fault{"RetentionTooLong", kSource + "retention = \"99999999999w\"\n", "is not an age"},
         Fault{"SlotTwice",
               kMinimal + "[source.b]\ntype = \"postgres\"\n"
                          "url = \"postgresql://other@db/elsewhere\"\n"
@@ -282,6 +287,21 @@ INSTANTIATE_TEST_SUITE_P(
                   "sink = \"kafka\"\n",
               "the name in [[pipeline]] cannot be used."}),
     [](const auto& fault) { return fault.param.name; });
+
+TEST(ConfigTest, RetentionIsAnAgeAndNoneByDefault) {
+  const auto read = [](const std::string& line) {
+    const Loaded loaded = parse_config(
+        kSource + line + kSink + kPipeline, "relay.toml",
+        settings_with({{"DATABASE_URL", "postgresql://db"}, {"KAFKA_BOOTSTRAP", "kafka:9092"}}));
+    return loaded.config ? loaded.config->sources[0].retention : std::chrono::seconds(-1);
+  };
+  EXPECT_EQ(read(""), std::chrono::seconds(0));
+  EXPECT_EQ(read("retention = \"90s\"\n"), std::chrono::seconds(90));
+  EXPECT_EQ(read("retention = \"15m\"\n"), std::chrono::minutes(15));
+  EXPECT_EQ(read("retention = \"36h\"\n"), std::chrono::hours(36));
+  EXPECT_EQ(read("retention = \"7d\"\n"), std::chrono::hours(168));
+  EXPECT_EQ(read("retention = \"2w\"\n"), std::chrono::hours(336));
+}
 
 TEST(ConfigTest, AStatusColumnMakesAPollerOneThatMarks) {
   const std::string source =

@@ -89,6 +89,7 @@ TEST(MetricsTest, EveryMetricStandsInTheDocument) {
   full.trend.slot_lost_seconds = 60;
   full.snapshot.held_back_seconds = 0;
   full.snapshot.shards = 8;
+  full.snapshot.retention = RetentionSnapshot{1, 1, 1, 1, ""};
   std::istringstream lines(metrics_text(view_of({full})));
   std::set<std::string> names;
   for (std::string line; std::getline(lines, line);) {

@@ -104,6 +104,27 @@ TEST_F(GapTest, DeletedRowsOfATeamsOwnTableCannotBeReadAgain) {
   EXPECT_EQ(judge_gap(facts_, own)->severity, Severity::error);
 }
 
+TEST_F(GapTest, RowsThatRetentionDeletedWereDeliveredButThoseOfAnybodyElseMayNotBe) {
+  facts_.slot.reset();
+  PostgresOptions own = options();
+  own.table = {"public", "outbox"};
+  facts_.table->rows_deleted = 1000;
+  facts_.table->removed = {42, 1000};
+  EXPECT_EQ(judge_gap(facts_, own)->severity, Severity::warning);
+  facts_.table->rows_deleted = 1001;
+  EXPECT_EQ(judge_gap(facts_, own)->severity, Severity::error);
+}
+
+TEST_F(GapTest, RowsThatRetentionRemovedAboveWhatWasDeliveredAreNamed) {
+  facts_.slot.reset();
+  facts_.table->first_seq_kept = 1;  // an emptied partition is still there
+  facts_.table->removed.below = 42;
+  EXPECT_EQ(gap(), "SLOT_MISSING closes");
+  facts_.table->removed.below = 43;
+  EXPECT_EQ(gap(), "SLOT_MISSING error");
+  EXPECT_NE(what().find("seq 42 to 42"), std::string::npos);
+}
+
 TEST_F(GapTest, PartitionsThatWereDroppedAboveWhatWasDeliveredAreNamed) {
   facts_.slot.reset();
   facts_.table->first_seq_kept = 42;

@@ -36,6 +36,21 @@ TEST_F(PollFindingsTest, NeitherLogicalWalNorReplicationRightsNorWalsendersAreAs
   EXPECT_TRUE(judge_server(facts_, options_).empty());
 }
 
+TEST_F(PollFindingsTest, RowsThatAreGoneBeforeTheyWereDeliveredAreNotPassedOver) {
+  facts_.progress.emplace();
+  facts_.progress->delivered_seq = 41;
+  facts_.table->removed.below = 42;
+  facts_.table->first_seq_kept = 42;
+  EXPECT_TRUE(judge_server(facts_, options_).empty());
+  facts_.table->removed.below = 43;
+  expect_error("ROWS_REMOVED", "delete from outbox.progress where pipeline = 'orders'");
+  facts_.table->removed.below = 1;
+  facts_.table->first_seq_kept = 101;
+  expect_error("ROWS_REMOVED", "oldest row that is kept");
+  facts_.progress->delivered_seq.reset();
+  EXPECT_TRUE(judge_server(facts_, options_).empty()) << "it begins at the first row";
+}
+
 TEST_F(PollFindingsTest, AStandbyIsRefused) {
   facts_.in_recovery = true;
   expect_error("SERVER_IS_STANDBY", "target_session_attrs=read-write");
