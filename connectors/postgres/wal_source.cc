@@ -52,7 +52,7 @@ WalSource::WalSource(PostgresOptions options, core::ChunkPool& pool,
                      std::shared_ptr<SharedSlot> shared)
     : options_(std::move(options)),
       shared_(std::move(shared)),
-      reader_(options_.table, options_.columns, pool, options_.on_update),
+      reader_(options_.table, options_.columns, pool, options_.on_update, options_.captures),
       refill_(pool),
       attempts_(options_, start_session) {}
 
@@ -142,6 +142,7 @@ Result<void> WalSource::refill(core::Batch& batch, core::Credit credit, core::No
 }
 
 void WalSource::begin_streaming(Session session, core::Now now) {
+  reader_.know_server(session.identity.system_id, std::move(session.timelines));
   reader_.begin_session();
   connection_ = std::move(session.replication);
   socket_ = SocketReader(connection_.get());
@@ -233,6 +234,7 @@ void WalSource::after_drain(Drained drained, uint64_t events, core::Now now) {
     acknowledge_now(PQsocket(connection_.get()));
   }
   oddities_.tell(reader_.counters(), options_, *shared_);
+  for (Finding& notice : reader_.take_notices()) shared_->add_notice(std::move(notice));
 }
 
 // The server's last words, if it had any.

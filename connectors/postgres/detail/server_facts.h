@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "connectors/postgres/detail/capture_facts.h"
 #include "connectors/postgres/detail/connection.h"
 #include "connectors/postgres/options.h"
 #include "relay/core/lsn.h"
@@ -128,7 +129,8 @@ struct ServerFacts {
   bool has_reads_emitted = false;  // of outbox.progress: V002 was applied
 
   std::optional<TableFacts> table;
-  std::optional<MarkingFacts> marking;  // Mode::status, if there is a table
+  std::optional<MarkingFacts> marking;   // Mode::status, if there is a table
+  std::optional<CaptureFacts> captures;  // Mode::wal, where updates are to be published
   std::optional<PublicationFacts> publication;
   std::optional<SlotFacts> slot;
   std::optional<ProgressFacts> progress;
