@@ -17,7 +17,7 @@ template <typename Out>
 class Payload {
  public:
   Payload(const CapturedEvent& event, const CaptureTable& table, Out& out)
-      : event_(event), change_(event.change), columns_(table.columns()), out_(out) {
+      : event_(event), change_(event.change), table_(table), columns_(table.columns()), out_(out) {
     out_.put(R"({"operation":)");
     put_operation();
     out_.put(R"(,"table":)");
@@ -47,12 +47,12 @@ class Payload {
                       (change_.operation == Operation::update && event_.rule->before &&
                        change_.old_kind == OldRow::full);
     if (!told) return out_.put("null");
-    put_row([&](size_t column) { return change_.before(column, columns_[column].identity); });
+    put_row([&](size_t column) { return table_.before(change_, column); });
   }
 
   void put_after() {
     if (!change_.has_after()) return out_.put("null");
-    put_row([&](size_t column) { return change_.after(column, columns_[column].identity); });
+    put_row([&](size_t column) { return table_.after(change_, column); });
   }
 
   template <typename CellOf>
@@ -80,9 +80,11 @@ class Payload {
         if (is_json_number(cell.text)) return out_.put(cell.text);
         break;
       case JsonForm::text:
+      case JsonForm::blank_padded:
+      case JsonForm::address:
         break;
     }
-    put_json_string(cell.text, out_);
+    put_json_string(cell.text, out_, text_suffix(cell.text, form));
   }
 
   void put_unchanged() {
@@ -90,7 +92,7 @@ class Payload {
     const char* separator = R"(,"unchanged":[)";
     bool any = false;
     for (const size_t column : event_.columns) {
-      if (change_.after(column, columns_[column].identity).known()) continue;
+      if (table_.after(change_, column).known()) continue;
       out_.put(separator);
       put_json_string(columns_[column].name, out_);
       separator = ",";
@@ -101,6 +103,7 @@ class Payload {
 
   const CapturedEvent& event_;
   const RowChange& change_;
+  const CaptureTable& table_;
   std::span<const CapturedColumn> columns_;
   Out& out_;
 };
@@ -121,6 +124,10 @@ JsonForm json_form(uint32_t type) {
     case 114:   // json
     case 3802:  // jsonb
       return JsonForm::json;
+    case 1042:  // char(n)
+      return JsonForm::blank_padded;
+    case 869:  // inet
+      return JsonForm::address;
     default:
       return JsonForm::text;
   }

@@ -29,7 +29,29 @@ bool has_binary(std::span<const Value> values) {
                      [](const Value& value) { return value.kind == ValueKind::binary; });
 }
 
+// The cast of char(n) to text leaves out the blanks at its end.
+Cell as_text(Cell cell, JsonForm form) {
+  if (form != JsonForm::blank_padded) return cell;
+  cell.text = cell.text.substr(0, cell.text.find_last_not_of(' ') + 1);
+  return cell;
+}
+
 }  // namespace
+
+std::string_view text_suffix(std::string_view text, JsonForm form) {
+  if (form != JsonForm::address || text.find('/') != std::string_view::npos) return {};
+  return text.find(':') == std::string_view::npos ? "/32" : "/128";
+}
+
+Cell CaptureTable::before(const RowChange& change, size_t column) const {
+  const CapturedColumn& of = columns_[column];
+  return as_text(change.before(column, of.identity), of.form);
+}
+
+Cell CaptureTable::after(const RowChange& change, size_t column) const {
+  const CapturedColumn& of = columns_[column];
+  return as_text(change.after(column, of.identity), of.form);
+}
 
 Result<CaptureTable> CaptureTable::from(const Relation& relation,
                                         std::vector<const CaptureRule*> rules) {
@@ -111,9 +133,8 @@ Result<void> CaptureTable::check_shape(const RowChange& change) const {
 // Where the old key is not told, the replica identity lacks it, which a start refuses.
 bool CaptureTable::key_changes(const RowChange& update) const {
   return std::any_of(key_.begin(), key_.end(), [&](size_t column) {
-    const bool identity = columns_[column].identity;
-    const Cell old = update.before(column, identity);
-    return old.known() && old != update.after(column, identity);
+    const Cell old = before(update, column);
+    return old.known() && old != after(update, column);
   });
 }
 
@@ -157,11 +178,12 @@ Result<bool> CaptureTable::fits(const MappedRule& rule, const RowChange& change)
 CaptureTable::Verdict CaptureTable::judge(const Condition& condition,
                                           const RowChange& change) const {
   const CaptureCondition& says = *condition.says;
-  const bool identity = columns_[condition.column].identity;
-  const Cell old = change.before(condition.column, identity);
+  const Cell old = before(change, condition.column);
   const Cell now = cell(change, condition.column);
   const auto verdict = [](bool holds) { return holds ? Verdict::holds : Verdict::fails; };
-  const bool is_value = now.kind == Cell::Kind::value && now.text == says.value;
+  const std::string_view suffix = text_suffix(now.text, columns_[condition.column].form);
+  const bool is_value = now.kind == Cell::Kind::value && says.value.starts_with(now.text) &&
+                        says.value.substr(now.text.size()) == suffix;
   if (says.kind != CaptureCondition::Kind::changed && now.known() && !is_value) {
     return Verdict::fails;
   }
@@ -193,15 +215,19 @@ Result<void> CaptureTable::take_key(CapturedEvent& event) const {
                        " replica identity full;");
     }
     const bool null = key.kind == Cell::Kind::null;
+    const std::string_view suffix = text_suffix(key.text, columns_[key_[i]].form);
     if (key_.size() == 1) {
       event.key = null ? std::nullopt : std::optional(key.text);
+      if (null || suffix.empty()) return {};
+      event.key_text = std::string(key.text) + std::string(suffix);
+      event.key = event.key_text;
       return {};
     }
     out.put(i == 0 ? "[" : ",");
     if (null) {
       out.put("null");
     } else {
-      put_json_string(key.text, out);
+      put_json_string(key.text, out, suffix);
     }
   }
   out.put("]");
@@ -211,8 +237,7 @@ Result<void> CaptureTable::take_key(CapturedEvent& event) const {
 
 // The row as the event is about it: of a delete the one that was.
 Cell CaptureTable::cell(const RowChange& change, size_t column) const {
-  const bool identity = columns_[column].identity;
-  return change.has_after() ? change.after(column, identity) : change.before(column, identity);
+  return change.has_after() ? after(change, column) : before(change, column);
 }
 
 Error CaptureTable::error(std::string code, std::string what, std::string remedy) const {

@@ -24,8 +24,12 @@
 
 namespace outbox::postgres {
 
-/// How a column's text stands in JSON.
-enum class JsonForm : uint8_t { text, truth, number, json };
+/// How a column's text stands in JSON. The last two are text whose cast to text differs from what
+/// the type's output function prints, which is what the WAL stream has.
+enum class JsonForm : uint8_t { text, truth, number, json, blank_padded, address };
+
+/// Of an address what the cast to text adds: "/32" or "/128" behind a host's.
+std::string_view text_suffix(std::string_view text, JsonForm form);
 
 struct CapturedColumn {
   std::string name;
@@ -56,6 +60,10 @@ class CaptureTable {
 
   const std::string& name() const { return name_; }
   std::span<const CapturedColumn> columns() const { return columns_; }
+
+  /// A column as its cast to text has it, but for text_suffix().
+  Cell before(const RowChange& change, size_t column) const;
+  Cell after(const RowChange& change, size_t column) const;
 
   /// Columns that a rule wants to tell and the table does not have: they are left out.
   const std::vector<std::string>& lacking() const { return lacking_; }

@@ -17,6 +17,7 @@ struct ByteCount {
 struct ByteWriter {
   char* at = nullptr;
   void put(std::string_view text) {
+    if (text.empty()) return;
     std::memcpy(at, text.data(), text.size());
     at += text.size();
   }
@@ -27,8 +28,9 @@ struct StringWriter {
   void put(std::string_view more) { text += more; }
 };
 
+/// `plain_end` comes behind `text`, and needs no escape.
 template <typename Out>
-void put_json_string(std::string_view text, Out& out) {
+void put_json_string(std::string_view text, Out& out, std::string_view plain_end = {}) {
   constexpr char kHex[] = "0123456789abcdef";
   out.put("\"");
   size_t plain = 0;  // where what needs no escape begins
@@ -46,6 +48,7 @@ void put_json_string(std::string_view text, Out& out) {
     }
   }
   if (plain < text.size()) out.put(text.substr(plain));
+  out.put(plain_end);
   out.put("\"");
 }
 
