@@ -40,7 +40,7 @@ def test_insert_update_and_delete_become_events_with_key_type_headers_and_chosen
     place.run("update shop.orders set status = 'DONE' where id = 1")
     place.run("delete from shop.orders where id = 1")
     made, changed, gone = place.of_key("1", 3)
-    assert [record.header("type") for record in (made, changed, gone)] == ["made", "changed", "gone"]
+    assert [one.header("type") for one in (made, changed, gone)] == ["made", "changed", "gone"]
     assert made.header("aggregate_type") == "order" and made.key == b"1"
     assert uuid.UUID(made.event_id).version == 8
     assert made.header("position").endswith("/1")
@@ -132,6 +132,6 @@ def test_events_of_tables_of_the_outbox_and_emitted_ones_keep_the_order_of_their
 def test_rows_of_one_copy_share_an_lsn_and_have_ids_of_their_own(place):
     with closing(place.database.connect()) as connection, connection.cursor() as cursor:
         cursor.copy_expert("copy shop.doc (id, title) from stdin",
-                           io.StringIO("".join(f"{number}\tcopied\n" for number in range(500, 600))))
+                           io.StringIO("".join(f"{n}\tcopied\n" for n in range(500, 600))))
     records = [place.of_key(str(number), 1)[0] for number in range(500, 600)]
     assert len({record.event_id for record in records}) == 100

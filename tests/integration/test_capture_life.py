@@ -104,7 +104,8 @@ def test_another_when_between_a_crash_and_a_restart_moves_no_event(place):
     place.relay = place.relay_with([small])
     place.start()
     place.run("insert into shop.item select g, case g % 2 when 0 then 'a' else 'b' end"
-              f" from generate_series(1, {ROWS}) g", "select outbox.publish('order', 'x', 'p', '{}')")
+              f" from generate_series(1, {ROWS}) g",
+              "select outbox.publish('order', 'x', 'p', '{}')")
     wait_until(lambda: place.arriving.look() or len(place.arriving.records) > ROWS // 8, "some", 30)
     place.relay.kill()
     place.relay = place.relay_with([capture("shop.item", insert='"made"')])

@@ -70,7 +70,8 @@ def columns():
 def row(tmp_path_factory):
     """What the event and what `::text` says of each column: {name: (JSON, text)}."""
     listed = ", ".join(f"{name} {kind}" for name, kind, _ in columns())
-    tables = ["create table shop.thing (id int)", "create type shop.mood as enum ('happy', 'so so')",
+    tables = ["create table shop.thing (id int)",
+              "create type shop.mood as enum ('happy', 'so so')",
               "create domain shop.positive as int check (value > 0)",
               "create type shop.pair as (a int, b text)",
               "create type shop.whole as (p shop.pair, at timestamptz, list numeric[])",

@@ -27,6 +27,8 @@ namespace outbox::postgres {
 class Captures {
  public:
   explicit Captures(std::vector<CaptureRule> rules) : rules_(std::move(rules)) {}
+  Captures(const Captures&) = delete;
+  Captures& operator=(const Captures&) = delete;
 
   /// Whether the config names any table.
   bool any() const { return !rules_.empty(); }
