@@ -30,18 +30,24 @@ class Standby:
         subprocess.run([program("pg_basebackup"), "-D", self._data, "-d", self._cluster.url,
                         "-X", "stream", "-R", "-c", "fast"], check=True, cwd="/", **user)
         os.chmod(self._data, 0o700)
-        with open(f"{self._data}/server.log", "w") as log:
-            self._process = subprocess.Popen(
-                [program("postgres"), "-D", self._data, "-p", str(self.port)], stdout=log,
-                stderr=log, cwd="/", **user)
-        wait_until(self.answers, "the standby answers", 30)
+        self._start()
         return self
 
     def __exit__(self, *_):
         if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait()
+            self._stop()
         shutil.rmtree(self._data)
+
+    def _start(self):
+        with open(f"{self._data}/server.log", "a") as log:
+            self._process = subprocess.Popen(
+                [program("postgres"), "-D", self._data, "-p", str(self.port)], stdout=log,
+                stderr=log, cwd="/", **as_its_user())
+        wait_until(self.answers, "the standby answers", 30)
+
+    def _stop(self):
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait()
 
     @property
     def address(self):
@@ -75,6 +81,17 @@ class Standby:
         self.execute("select pg_reload_conf()")
         wait_until(lambda: self.execute("select count(*) from pg_stat_wal_receiver")[0][0] == 0,
                    "it receives nothing")
+
+    def take_slot(self, name):
+        """Takes a slot of the primary over as it is on disk, as failover slots do later."""
+        self._stop()
+        copy = f"{self._data}/pg_replslot/{name}"
+        shutil.copytree(self._cluster.data / "pg_replslot" / name, copy)
+        user = as_its_user()
+        for path in (copy, f"{copy}/state"):
+            if user:
+                shutil.chown(path, user["user"], user["group"])
+        self._start()
 
     def promote(self):
         assert self.execute("select pg_promote()")[0][0]
