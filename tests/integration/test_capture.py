@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from capture_place import ALL, CapturePlace, capture, told
+from shop import Shop
 
 ORDERS = "create table shop.orders (id int primary key, status text, total numeric, note text)"
 LINES = ("create table shop.lines (tenant text, id int, item text, primary key (tenant, id))")
@@ -135,3 +136,24 @@ def test_rows_of_one_copy_share_an_lsn_and_have_ids_of_their_own(place):
                            io.StringIO("".join(f"{n}\tcopied\n" for n in range(500, 600))))
     records = [place.of_key(str(number), 1)[0] for number in range(500, 600)]
     assert len({record.event_id for record in records}) == 100
+
+
+@pytest.mark.parametrize("payload", [b"\x00\xff not text", b"", None, '{"a": [1.10, null]}',
+                                     "x" * 99_999])
+def test_rows_of_the_outbox_come_byte_for_byte_though_the_stream_has_text(place, payload):
+    """Their values come as text once there are captures: bytea as hex, jsonb without its mark."""
+    text = f'"{payload}"' if payload and payload[0] == "x" else payload
+    with closing(Shop(place.database)) as shop:
+        event_id = shop.publish(key="outbox", payload=text, headers={"tenant": "t \\ \" é"})
+    record, = place.arriving.await_ids([event_id])
+    assert record.value == (text.encode() if isinstance(text, str) else text)
+    assert record.header("tenant") == "t \\ \" é" and record.key == b"outbox"
+    assert record.header("type") == "changed"
+
+
+def test_a_row_of_almost_a_megabyte_comes_whole(place):
+    place.run("insert into shop.doc select 60, 'large', string_agg(md5(g::text), '\"')"
+              " from generate_series(1, 25000) g")
+    record, = place.of_key("60", 1)
+    body = told(record)["after"]["body"]
+    assert body == place.database.value("select body from shop.doc where id = 60")

@@ -197,3 +197,22 @@ sink = "kafka"
     done = outbox("check", "--config", config)
     assert done.code == 2
     assert "relay.toml:5:" in done.err + done.out and 'needs mode = "wal"' in done.err + done.out
+
+
+def test_formats_with_further_columns_read_them_as_text_too(tmp_path, place):
+    """Debezium's additional fields of the outbox's rows, beside captures."""
+    place.database.execute("alter table outbox.event add column more timestamptz,"
+                           " add column number int, add column flag boolean")
+    text = place.relay.config_file.read_text().replace(
+        f'topic = "{place.topic}"', f'topic = "{place.topic}"\nformat = "debezium"\n'
+        'debezium = { additional_placement = "more:header,number:header,flag:header" }')
+    assert "additional_placement" in text
+    place.relay.config_file.write_text(text)
+    place.start()
+    event_id = place.database.value(
+        "insert into outbox.event (id, aggregate_type, aggregate_id, event_type, payload, more,"
+        " number, flag) values (gen_random_uuid(), 'order', '1', 'a', '{}',"
+        " '2026-01-02 03:04:05.678901+02', -7, true) returning id::text")
+    record, = place.arriving.await_ids([event_id])
+    assert record.header("more") == "2026-01-02T01:04:05.678901Z"
+    assert record.header("number") == "-7" and record.header("flag") == "true"
