@@ -171,7 +171,7 @@ Result<void> WalSource::stream(core::Batch& batch, core::Credit credit, core::No
     lose_connection("the server is shutting down", now);
     return {};
   }
-  const bool has_credit = credit.events > 0 && credit.bytes > 0;
+  const bool has_credit = credit.events >= reader_.items_most() && credit.bytes > 0;
   if (has_credit && !had_credit_) heard_at_ = std::max(heard_at_, now.instant);
   had_credit_ = has_credit;
   if (has_credit && now.instant >= nap_until_) {
@@ -192,7 +192,7 @@ Result<WalSource::Drained> WalSource::drain(core::Batch& batch, core::Credit cre
                                             core::Now now) {
   const size_t first = batch.size();
   size_t bytes = 0;
-  while (batch.size() - first < credit.events && bytes < credit.bytes) {
+  while (batch.size() - first + reader_.items_most() <= credit.events && bytes < credit.bytes) {
     char* buffer = nullptr;
     const int size = PQgetCopyData(connection_.get(), &buffer, 1);
     if (size < 0) return lose_connection(stream_error(), now);

@@ -30,7 +30,8 @@ def test_a_promoted_standby_gives_the_ids_that_the_old_primary_gave(tmp_path):
         place.database.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')",
                                [standby_slot])
         place.run("insert into shop.item select g, 'old' from generate_series(1, 20) g",
-                  "update shop.item set id = 100 where id = 7", "delete from shop.item where id = 8")
+                  "update shop.item set id = 100 where id = 7",
+                  "delete from shop.item where id = 8")
         place.of_key("8", 2)
         before = facts(place.arriving.records)
         assert len(before) == 23

@@ -197,3 +197,16 @@ def test_a_lost_slot_stops_and_names_the_gap_and_the_outbox_can_go_on_without_ca
     place.run("insert into shop.item values (3, 'again', 1)")
     place.of_key("3", 1)
     assert not [one for one in place.arriving.records if one.key == b"2"]
+
+
+def test_changes_of_keys_fit_a_small_window_though_each_is_two_events(place):
+    """A window with one free place takes no change of a key."""
+    place.relay = place.relay_with([capture("shop.item", **ALL)],
+                                   pipeline_more="window_events = 64")
+    place.start()
+    place.run("insert into shop.item values (0, 'x', 0)",
+              "insert into shop.item select g, 'new', g from generate_series(1, 3000) g",
+              "update shop.item set id = id + 10000 where id > 0")
+    place.run("insert into shop.item values (20000, 'last', 0)")
+    place.of_key("20000", 1)
+    assert len(by_id(place.arriving.records)) == 9002 and place.relay.running()

@@ -80,6 +80,9 @@ class WalReader {
   /// Reads one message. An Error is fatal and names the LSN.
   core::Result<ReadStep> read(CopyBuffer& message, core::Batch& batch);
 
+  /// The most items that one message makes: a change of a key makes two.
+  size_t items_most() const { return captures_.any() ? 2 : 1; }
+
   /// The last position handed out, or resumed after.
   core::Position handed() const { return handed_; }
 
