@@ -309,8 +309,10 @@ void WalReader::add_boundary(core::Lsn lsn, core::Batch& batch) {
   item.event.position = position;
 }
 
+// A Relation message has no LSN of its own.
 Error WalReader::at_this_lsn(Error error) const {
-  error.detail += " at LSN " + core::to_string(message_lsn_);
+  error.detail +=
+      " at LSN " + core::to_string(message_lsn_.valid() ? message_lsn_ : begin_.final_lsn);
   return error;
 }
 
