@@ -149,6 +149,16 @@ bool same_table(const CaptureConfig& a, const CaptureConfig& b) {
   return !a.table_name.empty() && a.table_schema == b.table_schema && a.table_name == b.table_name;
 }
 
+// Whether every event that `later` could make is made by `earlier`.
+bool covers(const CaptureConfig& earlier, const CaptureConfig& later) {
+  const auto takes = [](const std::string& first, const std::string& second) {
+    return second.empty() || !first.empty();
+  };
+  return (earlier.when.empty() || earlier.when == later.when) &&
+         takes(earlier.insert, later.insert) && takes(earlier.update, later.update) &&
+         takes(earlier.erase, later.erase);
+}
+
 void check_capture(const CaptureConfig& capture, const std::vector<CaptureConfig>& earlier,
                    const SourceConfig& source, Place place, const std::string& title,
                    LoadContext& context) {
@@ -157,7 +167,14 @@ void check_capture(const CaptureConfig& capture, const std::vector<CaptureConfig
                  "Its inserts are events already. Name a business table.");
   }
   for (const CaptureConfig& other : earlier) {
-    if (!same_table(other, capture) || other.key == capture.key) continue;
+    if (!same_table(other, capture)) continue;
+    if (covers(other, capture)) {
+      context.note(place,
+                   title + " is never reached: an earlier one for the table makes its events",
+                   "The first that fits makes the event; put the narrower one first.");
+      return;
+    }
+    if (other.key == capture.key) continue;
     context.note(place, title + " has another key than the one before for the same table",
                  "A table has one key, so that a change of it can be told: give all of them the "
                  "same.");

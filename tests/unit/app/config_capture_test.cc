@@ -82,8 +82,15 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{capture(kOrders + "when = { status = 1 }"), "is an integer, not a string"},
         Wrong{capture("table = \"outbox.event\"\nkey = \"id\"\ninsert = \"a\""),
               "names the outbox table itself"},
+        Wrong{capture(kOrders) + capture(kOrders + "when = { status = \"a\" }"),
+              "number 2 is never reached"},
         Wrong{capture(kOrders) + capture("table = \"shop.orders\"\nkey = \"no\"\nupdate = \"a\""),
               "number 2 has another key"}));
+
+TEST(ConfigCaptureTest, SeveralCapturesOfATableAreGoodIfEachCanBeReached) {
+  const std::string narrow = kOrders + "when = { status = \"a\" }";
+  EXPECT_EQ(problems_of(with(capture(narrow) + capture(kOrders + "update = \"b\""))), "");
+}
 
 TEST(ConfigCaptureTest, PollingSeesNoBusinessTables) {
   const std::string problems = problems_of(with(capture(kOrders), kSource + "mode = \"poll\"\n"));
