@@ -47,6 +47,32 @@ struct TableName {
   std::string text() const { return schema + "." + name; }
 };
 
+/// What must hold of a column of a changed row, besides the operation.
+struct CaptureCondition {
+  enum class Kind : uint8_t {
+    is,          // its value afterwards, of a delete before
+    changed,     // another value than before; an insert and a delete change every column
+    changed_to,  // changed, and `value` now
+  };
+  std::string column;
+  Kind kind = Kind::is;
+  std::string value;  // as Postgres prints it
+};
+
+/// A business table whose changes become events. Several may name one table, with one key: the
+/// first that has a type for the operation, and whose conditions hold, makes the event.
+struct CaptureRule {
+  TableName table;
+  std::string aggregate_type;
+  std::vector<std::string> key;      // columns, at least one
+  std::vector<std::string> columns;  // empty: all
+  bool before = false;               // an update tells the row before it, too
+  std::string insert;                // event types; empty: the operation makes no event
+  std::string update;
+  std::string erase;
+  std::vector<CaptureCondition> when;  // all must hold
+};
+
 /// How events leave Postgres.
 enum class Mode : uint8_t {
   wal,     // logical replication of the inserts (wal_source.h)
@@ -76,6 +102,8 @@ struct PostgresOptions {
   TableName table;
   ColumnNames columns;
   OnUpdate on_update = OnUpdate::ignore;
+  /// Mode::wal: business tables beside the outbox (detail/captures.h).
+  std::vector<CaptureRule> captures;
 
   /// How often the heartbeat writes a message into the WAL and reads the slot's state. It lets an
   /// idle outbox's slot move and lag return to zero. Zero turns it off.

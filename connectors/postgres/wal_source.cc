@@ -52,7 +52,7 @@ WalSource::WalSource(PostgresOptions options, core::ChunkPool& pool,
                      std::shared_ptr<SharedSlot> shared)
     : options_(std::move(options)),
       shared_(std::move(shared)),
-      reader_(options_.table, options_.columns, pool, options_.on_update),
+      reader_(options_.table, options_.columns, pool, options_.on_update, options_.captures),
       refill_(pool),
       attempts_(options_, start_session) {}
 
@@ -142,6 +142,7 @@ Result<void> WalSource::refill(core::Batch& batch, core::Credit credit, core::No
 }
 
 void WalSource::begin_streaming(Session session, core::Now now) {
+  reader_.know_server(session.identity.system_id, std::move(session.timelines));
   reader_.begin_session();
   connection_ = std::move(session.replication);
   socket_ = SocketReader(connection_.get());
@@ -170,7 +171,7 @@ Result<void> WalSource::stream(core::Batch& batch, core::Credit credit, core::No
     lose_connection("the server is shutting down", now);
     return {};
   }
-  const bool has_credit = credit.events > 0 && credit.bytes > 0;
+  const bool has_credit = credit.events >= reader_.items_most() && credit.bytes > 0;
   if (has_credit && !had_credit_) heard_at_ = std::max(heard_at_, now.instant);
   had_credit_ = has_credit;
   if (has_credit && now.instant >= nap_until_) {
@@ -191,7 +192,7 @@ Result<WalSource::Drained> WalSource::drain(core::Batch& batch, core::Credit cre
                                             core::Now now) {
   const size_t first = batch.size();
   size_t bytes = 0;
-  while (batch.size() - first < credit.events && bytes < credit.bytes) {
+  while (batch.size() - first + reader_.items_most() <= credit.events && bytes < credit.bytes) {
     char* buffer = nullptr;
     const int size = PQgetCopyData(connection_.get(), &buffer, 1);
     if (size < 0) return lose_connection(stream_error(), now);
@@ -233,6 +234,7 @@ void WalSource::after_drain(Drained drained, uint64_t events, core::Now now) {
     acknowledge_now(PQsocket(connection_.get()));
   }
   oddities_.tell(reader_.counters(), options_, *shared_);
+  for (Finding& notice : reader_.take_notices()) shared_->add_notice(std::move(notice));
 }
 
 // The server's last words, if it had any.

@@ -60,6 +60,34 @@ postgres::OnUpdate on_update_of(OnUpdate config) {
   return postgres::OnUpdate::ignore;
 }
 
+postgres::CaptureCondition::Kind kind_of(CaptureCondition::Kind config) {
+  switch (config) {
+    case CaptureCondition::Kind::is:
+      break;
+    case CaptureCondition::Kind::changed:
+      return postgres::CaptureCondition::Kind::changed;
+    case CaptureCondition::Kind::changed_to:
+      return postgres::CaptureCondition::Kind::changed_to;
+  }
+  return postgres::CaptureCondition::Kind::is;
+}
+
+postgres::CaptureRule capture_of(const CaptureConfig& config) {
+  postgres::CaptureRule rule{postgres::TableName{config.table_schema, config.table_name},
+                             config.aggregate_type,
+                             config.key,
+                             config.columns,
+                             config.before,
+                             config.insert,
+                             config.update,
+                             config.erase,
+                             {}};
+  for (const CaptureCondition& condition : config.when) {
+    rule.when.push_back({condition.column, kind_of(condition.kind), condition.value});
+  }
+  return rule;
+}
+
 postgres::PostgresOptions postgres_options(const SourceConfig& source,
                                            const PipelineConfig& pipeline) {
   postgres::PostgresOptions options;
@@ -73,6 +101,9 @@ postgres::PostgresOptions postgres_options(const SourceConfig& source,
   options.columns = columns_of(source.columns);
   options.columns.extras = extra_columns(pipeline);
   options.on_update = on_update_of(source.on_update);
+  for (const CaptureConfig& capture : source.captures) {
+    options.captures.push_back(capture_of(capture));
+  }
   options.heartbeat_interval = source.heartbeat;
   options.poll_interval_most = source.poll_interval;
   options.retention = source.retention;

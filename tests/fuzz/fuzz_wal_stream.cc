@@ -1,11 +1,14 @@
 // A whole conversation: the input is a row of CopyData messages, each after a length of two bytes.
-// Whatever they say, events come out in order, each once, and every byte of them can be read.
+// Whatever they say, events come out in order, each once, and every byte of them can be read: with
+// and without business tables.
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "connectors/postgres/detail/byte_cursor.h"
 #include "connectors/postgres/detail/wal_reader.h"
@@ -39,10 +42,28 @@ bool feed(WalReader& reader, std::string_view bytes, core::Batch& batch) {
   return step.ok() && *step == ReadStep::go_on;
 }
 
-void converse(std::string_view input) {
+std::vector<CaptureRule> captures() {
+  CaptureRule done;
+  done.table = {"shop", "orders"};
+  done.aggregate_type = "order";
+  done.key = {"id"};
+  done.update = done.erase = "done";
+  done.when = {{"status", CaptureCondition::Kind::changed_to, "DONE"}};
+  CaptureRule any = done;
+  any.insert = "made";
+  any.before = true;
+  any.when = {};
+  CaptureRule line = any;
+  line.table.name = "lines";
+  line.key = {"id", "status"};
+  line.columns = {"status", "doc"};
+  return {done, any, line};
+}
+
+void converse(std::string_view input, std::vector<CaptureRule> rules) {
   core::ChunkPool pool;
   core::Batch batch;
-  WalReader reader(TableName{}, ColumnNames{}, pool);
+  WalReader reader(TableName{}, ColumnNames{}, pool, OnUpdate::ignore, std::move(rules));
   ByteCursor in(input);
   while (in.left() > 0) {
     const std::string_view message = in.bytes(in.u16());
@@ -63,6 +84,8 @@ void converse(std::string_view input) {
 }  // namespace outbox::postgres
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  outbox::postgres::converse({reinterpret_cast<const char*>(data), size});
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  outbox::postgres::converse(input, {});
+  outbox::postgres::converse(input, outbox::postgres::captures());
   return 0;
 }

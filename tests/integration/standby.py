@@ -26,8 +26,7 @@ class _Copy:
 
     def __exit__(self, *_):
         if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait()
+            self._stop()
         shutil.rmtree(self._data)
 
     def _back_up(self, *options):
@@ -38,12 +37,16 @@ class _Copy:
                         "-X", "stream", "-c", "fast", *options], check=True, cwd="/", **self._user)
         os.chmod(self._data, 0o700)
 
-    def _run(self):
-        with open(f"{self._data}/server.log", "w") as log:
+    def _start(self):
+        with open(f"{self._data}/server.log", "a") as log:
             self._process = subprocess.Popen(
                 [program("postgres"), "-D", self._data, "-p", str(self.port)], stdout=log,
                 stderr=log, cwd="/", **self._user)
         wait_until(self.answers, "the copy answers", 30)
+
+    def _stop(self):
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait()
 
     @property
     def address(self):
@@ -72,7 +75,7 @@ class Standby(_Copy):
 
     def __enter__(self):
         self._back_up("-R")
-        self._run()
+        self._start()
         return self
 
     def catch_up(self):
@@ -86,6 +89,16 @@ class Standby(_Copy):
         self.execute("select pg_reload_conf()")
         wait_until(lambda: self.execute("select count(*) from pg_stat_wal_receiver")[0][0] == 0,
                    "it receives nothing")
+
+    def take_slot(self, name):
+        """Takes a slot of the primary over as it is on disk, as failover slots do later."""
+        self._stop()
+        copy = f"{self._data}/pg_replslot/{name}"
+        shutil.copytree(self._cluster.data / "pg_replslot" / name, copy)
+        for path in (copy, f"{copy}/state"):
+            if self._user:
+                shutil.chown(path, self._user["user"], self._user["group"])
+        self._start()
 
     def promote(self):
         assert self.execute("select pg_promote()")[0][0]
@@ -105,6 +118,6 @@ class Backup(_Copy):
             file.write(f"restore_command = 'cp {self._cluster.data}/pg_wal/%f %p'\n"
                        f"recovery_target_lsn = '{lsn}'\nrecovery_target_action = 'promote'\n")
         Path(self._data, "recovery.signal").touch()
-        self._run()
+        self._start()
         wait_until(lambda: not self.execute("select pg_is_in_recovery()")[0][0], "it is restored",
                    30)

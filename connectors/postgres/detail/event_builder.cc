@@ -72,6 +72,16 @@ void EventBuilder::house(CopyBuffer& message, size_t extra_bytes, core::Item& it
   home_ = current_->append(original_).data();
 }
 
+core::Chunk& EventBuilder::place(size_t bytes, core::Item& item) {
+  if (bytes > kAdoptBytes) {
+    item.chunk = pool_.single(bytes);
+    return *item.chunk;
+  }
+  if (!current_ || current_->room() < bytes) current_ = pool_.pooled();
+  item.chunk = current_;
+  return *item.chunk;
+}
+
 std::string_view EventBuilder::keep(std::string_view view, core::Chunk& chunk) const {
   if (inside(view, original_)) return {home_ + (view.data() - original_.data()), view.size()};
   return chunk.append(view);

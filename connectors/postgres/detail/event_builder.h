@@ -24,6 +24,9 @@ class EventBuilder {
   /// or into its scratch. Leaves position and commit time to the caller.
   void build(const OutboxRow& row, CopyBuffer& message, core::Item& item);
 
+  /// A chunk with room for `bytes`, held by `item`, for an event whose bytes are made there.
+  core::Chunk& place(size_t bytes, core::Item& item);
+
  private:
   void house(CopyBuffer& message, size_t extra_bytes, core::Item& item);
   std::string_view keep(std::string_view view, core::Chunk& chunk) const;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "connectors/postgres/detail/byte_cursor.h"
+#include "connectors/postgres/detail/iso_text.h"
 #include "relay/core/time_text.h"
 
 namespace outbox::postgres {
@@ -77,13 +78,47 @@ bool ExtraReader::read(std::span<const Value> values, std::string& scratch, Extr
       return true;
     case ValueKind::unchanged:
       return false;
-    case ValueKind::text:  // of types without a binary form only, such as an enum
-      extra.text = value.bytes;
-      return type_ == Type::verbatim;
+    case ValueKind::text:  // of types without a binary form, or of all (stream_start.h)
+      return read_text(value.bytes, scratch, extra);
     case ValueKind::binary:
       break;
   }
   return read_binary(value.bytes, scratch, extra);
+}
+
+bool ExtraReader::read_text(std::string_view text, std::string& scratch, Extra& extra) const {
+  switch (type_) {
+    case Type::verbatim:
+    case Type::jsonb:
+    case Type::uuid:
+      extra.text = text;
+      return true;
+    case Type::int2:
+    case Type::int4:
+    case Type::int8:
+      extra.text = text;
+      extra.kind = Extra::Kind::number;
+      return true;
+    case Type::boolean:
+      extra.text = text == "t" ? "true" : "false";
+      extra.kind = Extra::Kind::boolean;
+      return text == "t" || text == "f";
+    case Type::date: {
+      const auto days = days_of_text(text);
+      if (!days) return false;
+      scratch = std::to_string(*days);
+      extra.text = scratch;
+      extra.kind = Extra::Kind::number;
+      return true;
+    }
+    case Type::time:
+    case Type::zoned:
+      break;
+  }
+  if (text == "infinity" || text == "-infinity") return true;  // as NULL
+  const auto us = microseconds_of_text(text);
+  if (us) put_time(*us, scratch, extra);
+  return us.has_value();
 }
 
 bool ExtraReader::read_binary(std::string_view bytes, std::string& scratch, Extra& extra) const {
@@ -138,12 +173,17 @@ bool ExtraReader::read_time(uint64_t since_2000_us, std::string& scratch, Extra&
   const bool finite =
       us != std::numeric_limits<int64_t>::max() && us != std::numeric_limits<int64_t>::min();
   if (!finite) return true;  // infinity is no time of a record: as NULL
-  extra.time.us = us <= std::numeric_limits<int64_t>::max() - kEpochUs ? us + kEpochUs : us;
+  put_time(us <= std::numeric_limits<int64_t>::max() - kEpochUs ? us + kEpochUs : us, scratch,
+           extra);
+  return true;
+}
+
+void ExtraReader::put_time(int64_t since_1970_us, std::string& scratch, Extra& extra) const {
+  extra.time.us = since_1970_us;
   extra.kind = Extra::Kind::time;
   scratch = type_ == Type::zoned ? core::to_rfc3339(extra.time, core::Fraction::six_digits)
                                  : std::to_string(extra.time.us);
   extra.text = scratch;
-  return true;
 }
 
 }  // namespace outbox::postgres

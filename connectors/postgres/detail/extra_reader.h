@@ -35,7 +35,9 @@ class ExtraReader {
  private:
   enum class Type : uint8_t { verbatim, jsonb, uuid, int2, int4, int8, boolean, date, time, zoned };
 
+  bool read_text(std::string_view text, std::string& scratch, core::Extra& extra) const;
   bool read_binary(std::string_view bytes, std::string& scratch, core::Extra& extra) const;
+  void put_time(int64_t since_1970_us, std::string& scratch, core::Extra& extra) const;
   bool read_time(uint64_t since_2000_us, std::string& scratch, core::Extra& extra) const;
 
   int index_ = -1;  // -1: the table has no such column

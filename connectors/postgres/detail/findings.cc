@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "connectors/postgres/detail/capture_findings.h"
 #include "connectors/postgres/detail/poll_findings.h"
 #include "connectors/postgres/detail/table_findings.h"
 
@@ -122,6 +123,17 @@ void judge_role(const ServerFacts& facts, const PostgresOptions& options, Findin
   }
 }
 
+// outbox.create_publication() takes outbox.event alone.
+bool may_add_tables(const ServerFacts& facts, const PostgresOptions& options) {
+  if (options.captures.empty()) {
+    return !facts.table || facts.table->owned || is_our_table(options.table);
+  }
+  const auto& tables = facts.captures->tables;
+  return facts.table && facts.table->owned &&
+         std::all_of(tables.begin(), tables.end(),
+                     [](const CapturedTableFacts& table) { return table.owned; });
+}
+
 }  // namespace
 
 const char* to_string(Severity severity) {
@@ -149,13 +161,21 @@ std::string table_sql(const TableName& table) {
 }
 
 std::string operations_sql(const PostgresOptions& options) {
+  if (!options.captures.empty()) return "insert, update, delete, truncate";
   return options.on_update == OnUpdate::ignore ? "insert" : "insert, update";
 }
 
+std::string published_tables(const PostgresOptions& options) {
+  std::string tables = options.table.text();
+  for (const TableName& table : captured_tables(options)) tables += ", " + table.text();
+  return tables;
+}
+
 std::string create_publication_sql(const PostgresOptions& options) {
-  return "create publication " + quote_identifier(options.publication) + " for table " +
-         table_sql(options.table) + " with (publish = '" + operations_sql(options) +
-         "', publish_via_partition_root = true);";
+  std::string tables = table_sql(options.table);
+  for (const TableName& table : captured_tables(options)) tables += ", " + table_sql(table);
+  return "create publication " + quote_identifier(options.publication) + " for table " + tables +
+         " with (publish = '" + operations_sql(options) + "', publish_via_partition_root = true);";
 }
 
 std::string quote_literal(const std::string& text) {
@@ -169,6 +189,7 @@ std::vector<Finding> judge_server(const ServerFacts& facts, const PostgresOption
   judge_settings(facts, options, findings);
   judge_role(facts, options, findings);
   for (Finding& finding : judge_table(facts, options)) findings.add(std::move(finding));
+  for (Finding& finding : judge_captures(facts, options)) findings.add(std::move(finding));
   judge_emit(facts, options, findings);
   findings.add(judge_mode(facts, options));
   return findings.take();
@@ -180,12 +201,13 @@ std::vector<Finding> judge_publication(const ServerFacts& facts, const PostgresO
   const std::string name = "publication " + options.publication;
   const std::string sql_name = quote_identifier(options.publication);
   if (!facts.publication) {
-    const bool may_add_table = !facts.table || facts.table->owned || is_our_table(options.table);
+    const bool may_add_table = may_add_tables(facts, options);
     if (!must_exist && facts.may_create_publication && may_add_table) return {};
     if (!must_exist && facts.may_create_publication) {
       findings.add(Severity::error, "PUBLICATION_DENIED",
                    name + " does not exist, and role " + facts.user +
-                       " may not create it: only the owner of " + options.table.text() + " may",
+                       " may not create it: only the owner of " + published_tables(options) +
+                       " may",
                    create_publication_sql(options) + " -- as the owner, or as a superuser");
       return findings.take();
     }
@@ -218,8 +240,9 @@ std::vector<Finding> judge_publication(const ServerFacts& facts, const PostgresO
         "alter publication " + sql_name + " set (publish_via_partition_root = true);");
   }
   if (!publication.inserts) {
-    findings.add(Severity::error, "PUBLICATION_WITHOUT_INSERTS", name + " does not publish inserts",
-                 "alter publication " + sql_name + " set (publish = 'insert');");
+    findings.add(
+        Severity::error, "PUBLICATION_WITHOUT_INSERTS", name + " does not publish inserts",
+        "alter publication " + sql_name + " set (publish = '" + operations_sql(options) + "');");
   }
   if (publication.has_filter) {
     findings.add(Severity::warning, "PUBLICATION_FILTERS",
@@ -231,7 +254,8 @@ std::vector<Finding> judge_publication(const ServerFacts& facts, const PostgresO
                  name + " does not publish updates, so on_update never sees one",
                  "alter publication " + sql_name + " set (publish = 'insert, update');");
   }
-  if ((publication.updates && options.on_update == OnUpdate::ignore) || publication.deletes) {
+  if (options.captures.empty() &&
+      ((publication.updates && options.on_update == OnUpdate::ignore) || publication.deletes)) {
     findings.add(
         Severity::note, "PUBLICATION_UPDATES",
         name + " publishes updates or deletes; the relay ignores them",

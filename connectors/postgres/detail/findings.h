@@ -34,7 +34,8 @@ core::Error to_error(const Finding& finding, const std::string& op);
 std::string quote_identifier(const std::string& name);
 std::string quote_literal(const std::string& text);
 std::string table_sql(const TableName& table);
-std::string operations_sql(const PostgresOptions& options);  // what the publication publishes
+std::string operations_sql(const PostgresOptions& options);    // what the publication publishes
+std::string published_tables(const PostgresOptions& options);  // for people
 std::string create_publication_sql(const PostgresOptions& options);
 
 }  // namespace outbox::postgres

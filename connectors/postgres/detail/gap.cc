@@ -45,6 +45,14 @@ std::optional<std::pair<std::string, std::string>> gap(const ServerFacts& facts,
   return std::nullopt;
 }
 
+std::string captured_text(const PostgresOptions& options) {
+  std::string tables;
+  for (const TableName& table : captured_tables(options)) {
+    tables += (tables.empty() ? "" : ", ") + table.text();
+  }
+  return tables;
+}
+
 struct Obstacle {
   std::string why;
   std::string remedy;
@@ -84,6 +92,15 @@ std::optional<Obstacle> obstacle(const ServerFacts& facts, const PostgresOptions
             core::to_string(facts.progress->end) + " were nowhere else",
         "Let their services publish them again, then: select setval('outbox.emitted', 1, false); "
         "-- the next start reads the rows again, nothing of them is missing"};
+  }
+  if (!options.captures.empty() && !facts.progress->slot.empty()) {
+    return Obstacle{"changes of business tables (" + captured_text(options) +
+                        ") that were committed after " + core::to_string(facts.progress->end) +
+                        " were in the WAL only",
+                    "Start once without [[source.<name>.capture]]: the rows of " + table +
+                        " come again. Once the log says REFILLED, put it back. What changed in "
+                        "the business tables until then makes no event: compare them with whoever "
+                        "keeps a copy"};
   }
   const auto first = facts.table->first_seq_kept;
   if (first && *first > *facts.progress->delivered_seq + 1) {

@@ -90,7 +90,7 @@ class PgoutputDecoder::Reading {
     relation.id = in_.u32();
     relation.schema = in_.c_string();
     relation.name = in_.c_string();
-    in_.u8();  // replica identity: inserts do not depend on it
+    in_.u8();  // replica identity: the columns' flags say what it means
     const size_t count = in_.u16();
     decoder_.columns_.clear();
     for (size_t i = 0; i < count && in_.ok(); ++i) {
@@ -106,26 +106,27 @@ class PgoutputDecoder::Reading {
   void insert(Insert& insert) {
     insert.relation = in_.u32();
     if (in_.character() != 'N') unknown_ = unknown_ || in_.ok();
-    tuple();
-    insert.row = decoder_.row_;
+    insert.row = tuple(decoder_.row_);
   }
 
   void update(Update& update) {
     update.relation = in_.u32();
     char mark = in_.character();
     if (mark == 'K' || mark == 'O') {
-      tuple();
+      update.old_kind = mark == 'O' ? OldRow::full : OldRow::key;
+      update.old_row = tuple(decoder_.old_row_);
       mark = in_.character();
     }
     if (mark != 'N') unknown_ = unknown_ || in_.ok();
-    tuple();
+    update.row = tuple(decoder_.row_);
   }
 
   void erase(Delete& erase) {
     erase.relation = in_.u32();
     const char mark = in_.character();
     if (mark != 'K' && mark != 'O') unknown_ = unknown_ || in_.ok();
-    tuple();
+    erase.old_kind = mark == 'O' ? OldRow::full : OldRow::key;
+    erase.old_row = tuple(decoder_.old_row_);
   }
 
   void truncate(Truncate& truncate) {
@@ -143,10 +144,11 @@ class PgoutputDecoder::Reading {
     message.content = in_.bytes(in_.u32());
   }
 
-  void tuple() {
+  std::span<const Value> tuple(std::vector<Value>& values) {
     const size_t count = in_.u16();
-    decoder_.row_.clear();
-    for (size_t i = 0; i < count && in_.ok(); ++i) decoder_.row_.push_back(value());
+    values.clear();
+    for (size_t i = 0; i < count && in_.ok(); ++i) values.push_back(value());
+    return values;
   }
 
   Value value() {

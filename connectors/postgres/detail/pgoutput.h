@@ -54,8 +54,8 @@ struct Origin {
 
 struct RelationColumn {
   std::string_view name;
-  uint32_t type = 0;  // oid
-  bool part_of_key = false;
+  uint32_t type = 0;         // oid
+  bool part_of_key = false;  // of the replica identity, which may be the whole row
 };
 
 struct Relation {
@@ -83,12 +83,21 @@ struct Insert {
   std::span<const Value> row;
 };
 
+/// What an update or a delete tells of the row as it was: of a `key` only the columns of the
+/// replica identity count, the others are null whatever they held.
+enum class OldRow : uint8_t { none, key, full };
+
 struct Update {
   uint32_t relation = 0;
+  OldRow old_kind = OldRow::none;
+  std::span<const Value> old_row;
+  std::span<const Value> row;
 };
 
 struct Delete {
   uint32_t relation = 0;
+  OldRow old_kind = OldRow::key;
+  std::span<const Value> old_row;
 };
 
 struct Truncate {
@@ -124,6 +133,7 @@ class PgoutputDecoder {
   class Reading;
 
   std::vector<Value> row_;
+  std::vector<Value> old_row_;
   std::vector<RelationColumn> columns_;
   std::vector<uint32_t> relations_;
 };

@@ -353,6 +353,12 @@ Result<ServerFacts> read_server_facts(Connection& sql, const PostgresOptions& op
     if (!marking) return marking.error();
     facts.marking = std::move(*marking);
   }
+  const bool updates = !options.captures.empty() || options.on_update != OnUpdate::ignore;
+  if (options.mode == Mode::wal && updates) {
+    auto captures = read_capture_facts(sql, options, facts.table ? facts.table->oid : 0, waiter);
+    if (!captures) return captures.error();
+    facts.captures = std::move(*captures);
+  }
   auto publication = read_publication(sql, options, waiter);
   if (!publication) return publication.error();
   facts.publication = *publication;

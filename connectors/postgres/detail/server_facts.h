@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "connectors/postgres/detail/capture_facts.h"
 #include "connectors/postgres/detail/connection.h"
 #include "connectors/postgres/options.h"
 #include "relay/core/lsn.h"
@@ -138,7 +139,8 @@ struct ServerFacts {
   bool has_retention = false;      // V003 was applied, and the role may read what it keeps
 
   std::optional<TableFacts> table;
-  std::optional<MarkingFacts> marking;  // Mode::status, if there is a table
+  std::optional<MarkingFacts> marking;   // Mode::status, if there is a table
+  std::optional<CaptureFacts> captures;  // Mode::wal, where updates are to be published
   std::optional<PublicationFacts> publication;
   std::optional<SlotFacts> slot;
   std::optional<ProgressFacts> progress;

@@ -5,6 +5,7 @@
 #include "connectors/postgres/detail/fork.h"
 #include "connectors/postgres/detail/gap.h"
 #include "connectors/postgres/detail/server_facts.h"
+#include "connectors/postgres/detail/stream_start.h"
 #include "connectors/postgres/detail/takeover.h"
 
 namespace outbox::postgres {
@@ -154,7 +155,8 @@ class Starting {
   Result<void> make_publication() {
     if (facts_.publication) return {};
     phase_.set("making publication " + options_.publication);
-    const bool ours = facts_.has_outbox_schema && options_.table.text() == "outbox.event";
+    const bool ours = facts_.has_outbox_schema && options_.table.text() == "outbox.event" &&
+                      options_.captures.empty();
     const std::string subject = "publication " + options_.publication;
     const auto made =
         ours ? sql_->run("select outbox.create_publication($1)", {options_.publication}, "make",
@@ -162,7 +164,7 @@ class Starting {
              : sql_->run(create_publication_sql(options_), {}, "make", subject, waiter_);
     if (!made) return made.error();
     note("PUBLICATION_MADE",
-         "made publication " + options_.publication + " for table " + options_.table.text());
+         "made publication " + options_.publication + " for table " + published_tables(options_));
     return {};
   }
 
@@ -198,6 +200,7 @@ class Starting {
     Result<ServerIdentity> identity = read_identity(*replication_, waiter_);
     if (!identity) return identity.error();
     session_.identity = std::move(*identity);
+    if (auto read = read_written_on(); !read) return read;
     if (restarted()) {
       if (auto followed = follow(*request_.held); !followed) return followed;
     }
@@ -211,6 +214,14 @@ class Starting {
     if (!restarted() && *fork) {
       session_.notices.push_back(changed_timeline(*facts_.progress, session_.identity));
     }
+    return {};
+  }
+
+  Result<void> read_written_on() {
+    if (options_.captures.empty()) return {};
+    Result<Timelines> timelines = read_timelines(*replication_, session_.identity, waiter_);
+    if (!timelines) return timelines.error();
+    session_.timelines = std::move(*timelines);
     return {};
   }
 
@@ -229,27 +240,10 @@ class Starting {
 
   Result<void> acquire_slot() {
     phase_.set("acquiring slot " + options_.slot);
-    const std::string publications = quote_identifier(options_.publication);
-    const auto started = replication_->run(
-        "START_REPLICATION SLOT " + quote_identifier(options_.slot) +
-            " LOGICAL 0/0 (proto_version '1', publication_names " + quote_literal(publications) +
-            ", binary 'true', messages '" + (reads_emitted() ? "true" : "false") + "')",
-        {}, "start replication from", "slot " + options_.slot, waiter_);
-    if (!started) return explain(started.error());
+    const auto started = start_streaming(
+        *replication_, options_, reads_emitted() ? Messages::read : Messages::unread, waiter_);
+    if (!started) return held_by(*sql_, options_.slot, started.error(), waiter_);
     return {};
-  }
-
-  Error explain(Error error) {
-    if (error.code != "55006") return error;
-    const auto rows = sql_->run(
-        "select s.active_pid::text || coalesce(' (' || nullif(a.application_name, '') || ')', '')"
-        "       || coalesce(' on ' || host(a.client_addr), '') as who"
-        " from pg_replication_slots s left join pg_stat_activity a on a.pid = s.active_pid"
-        " where s.slot_name = $1 and s.active_pid is not null",
-        {options_.slot}, "ask who holds", "slot " + options_.slot, waiter_);
-    if (rows && !rows->empty()) error.detail = "it is held by pid " + rows->value("who");
-    error.hint = "One relay a slot: this one waits and asks again every second";
-    return error;
   }
 
   Result<void> take_epoch() {

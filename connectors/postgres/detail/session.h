@@ -23,6 +23,7 @@
 #include "connectors/postgres/detail/connection.h"
 #include "connectors/postgres/detail/findings.h"
 #include "connectors/postgres/detail/refill.h"
+#include "connectors/postgres/detail/timelines.h"
 #include "connectors/postgres/options.h"
 #include "relay/core/checkpoint.h"
 #include "relay/core/result.h"
@@ -44,6 +45,7 @@ struct Session {
   ConnectionHandle replication;  // streaming, in non-blocking mode; null with a refill
   std::optional<Refill> refill;  // then rows come first, and the stream with the next session
   ServerIdentity identity;
+  Timelines timelines;  // with captures only
   int walsender_pid = 0;
   uint64_t epoch = 0;
   core::Progress saved;

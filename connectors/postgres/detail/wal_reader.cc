@@ -31,17 +31,19 @@ std::string hex_excerpt(std::string_view bytes) {
 }  // namespace
 
 WalReader::WalReader(TableName table, ColumnNames columns, core::ChunkPool& pool,
-                     OnUpdate on_update)
+                     OnUpdate on_update, std::vector<CaptureRule> captures)
     : table_name_(std::move(table)),
       columns_(std::move(columns)),
       on_update_(on_update),
-      builder_(pool) {}
+      builder_(pool),
+      captures_(std::move(captures)) {}
 
 void WalReader::resume_after(Position position) { handed_ = std::max(handed_, position); }
 
 void WalReader::begin_session() {
   table_.reset();
   other_tables_.clear();
+  captures_.begin_session();
   in_transaction_ = false;
   ordinal_ = 0;
   reply_requested_ = false;
@@ -98,17 +100,19 @@ Result<ReadStep> WalReader::on_other(const Message& message, core::Batch& batch)
   } else if (const auto* commit = std::get_if<Commit>(&message)) {
     return on_commit(*commit, batch);
   } else if (const auto* update = std::get_if<Update>(&message)) {
-    return on_update(*update);
+    return on_update(*update, batch);
   } else if (const auto* erase = std::get_if<Delete>(&message)) {
-    if (table_ && table_->relation() == erase->relation) ++counters_.deletes_ignored;
+    return on_delete(*erase, batch);
   } else if (const auto* truncate = std::get_if<Truncate>(&message)) {
     count_truncate(*truncate);
   }
   return ReadStep::go_on;  // Origin and Type carry nothing for an outbox
 }
 
-Result<ReadStep> WalReader::on_update(const Update& update) {
-  if (!table_ || table_->relation() != update.relation) return ReadStep::go_on;
+Result<ReadStep> WalReader::on_update(const Update& update, core::Batch& batch) {
+  if (!table_ || table_->relation() != update.relation) {
+    return on_change(update.relation, RowChange::of(update), batch);
+  }
   if (on_update_ == OnUpdate::stop) {
     return Error{core::Fault::fatal,
                  "OUTBOX_UPDATED",
@@ -119,6 +123,49 @@ Result<ReadStep> WalReader::on_update(const Update& update) {
                  "pipeline passes over it"};
   }
   ++counters_.updates_ignored;
+  return ReadStep::go_on;
+}
+
+Result<ReadStep> WalReader::on_delete(const Delete& erase, core::Batch& batch) {
+  if (!table_ || table_->relation() != erase.relation) {
+    return on_change(erase.relation, RowChange::of(erase), batch);
+  }
+  ++counters_.deletes_ignored;
+  return ReadStep::go_on;
+}
+
+// Of an update or a delete, of a table that is not the outbox.
+Result<ReadStep> WalReader::on_change(uint32_t relation, const RowChange& change,
+                                      core::Batch& batch) {
+  if (!captures_.any()) return ReadStep::go_on;
+  if (captures_.has(relation)) return on_captured(relation, change, batch);
+  if (!other_tables_.contains(relation)) {
+    return broken("row of relation " + std::to_string(relation) + ", never described", {});
+  }
+  ordinal_ += 2;
+  return ReadStep::go_on;
+}
+
+Result<ReadStep> WalReader::on_captured(uint32_t relation, const RowChange& change,
+                                        core::Batch& batch) {
+  if (!in_transaction_) return broken("row outside a transaction", {});
+  const uint64_t first = ordinal_ + 1;
+  ordinal_ += 2;
+  captures_.count(message_lsn_);
+  if (Position{begin_.final_lsn.value, ordinal_} <= handed_) {
+    ++counters_.repeated;
+    return ReadStep::go_on;
+  }
+  if (const Result<void> read = captures_.read(relation, change); !read) {
+    return at_this_lsn(read.error());
+  }
+  for (const size_t half : {size_t{0}, size_t{1}}) {
+    if (!captures_.made(half) || Position{begin_.final_lsn.value, first + half} <= handed_)
+      continue;
+    core::Item& item = batch.emplace_back();
+    captures_.build(half, builder_, item);
+    note_handed_out(item, first + half);
+  }
   return ReadStep::go_on;
 }
 
@@ -142,6 +189,7 @@ Result<ReadStep> WalReader::on_commit(const Commit& commit, core::Batch& batch) 
 }
 
 void WalReader::count_truncate(const Truncate& truncate) {
+  captures_.note_truncated(truncate.relations);
   if (!table_) return;
   const auto& relations = truncate.relations;
   if (std::find(relations.begin(), relations.end(), table_->relation()) != relations.end()) {
@@ -159,6 +207,12 @@ Result<ReadStep> WalReader::on_relation(const Relation& relation) {
     return ReadStep::go_on;
   }
   if (table_ && table_->relation() == relation.id) table_.reset();  // it was renamed
+  const Result<bool> captured = captures_.describe(relation);
+  if (!captured) return at_this_lsn(captured.error());
+  if (*captured) {
+    other_tables_.erase(relation.id);
+    return ReadStep::go_on;
+  }
   const bool suspicious =
       !strangers_.contains(relation.id) && OutboxTable::from(relation, columns_).ok();
   other_tables_[relation.id] = suspicious;
@@ -168,17 +222,14 @@ Result<ReadStep> WalReader::on_relation(const Relation& relation) {
 Result<ReadStep> WalReader::on_insert(const Insert& insert, CopyBuffer& message,
                                       core::Batch& batch) {
   if (!table_ || table_->relation() != insert.relation) [[unlikely]] {
-    return on_other_row(insert.relation);
+    return on_other_insert(insert, batch);
   }
   if (!in_transaction_) [[unlikely]]
     return broken("row outside a transaction", message.view().substr(kWalHeaderBytes));
   if (!next_is_new()) return ReadStep::go_on;
   Result<void> read = table_->read(insert.row, row_);
-  if (!read) [[unlikely]] {
-    Error error = read.error();
-    error.detail += " at LSN " + core::to_string(message_lsn_);
-    return error;
-  }
+  if (!read) [[unlikely]]
+    return at_this_lsn(read.error());
   hand_out(message, batch);
   return ReadStep::go_on;
 }
@@ -213,25 +264,33 @@ bool WalReader::next_is_new() {
 void WalReader::hand_out(CopyBuffer& message, core::Batch& batch) {
   core::Item& item = batch.emplace_back();
   builder_.build(row_, message, item);
+  note_handed_out(item, ordinal_);
+}
+
+void WalReader::note_handed_out(core::Item& item, uint64_t ordinal) {
   item.event.commit_time = begin_.commit_time;
-  item.event.position = handed_ = Position{begin_.final_lsn.value, ordinal_};
+  item.event.position = handed_ = Position{begin_.final_lsn.value, ordinal};
   last_event_ = begin_.final_lsn;
   ++counters_.events;
-  if (ordinal_ > kLargeTransactionEvents) {
+  if (ordinal > kLargeTransactionEvents) {
     core::hit_failpoint(core::Failpoint::inside_large_transaction);
   }
 }
 
 // Via the root, Postgres describes the partition, too, but sends the row under the root's name.
-Result<ReadStep> WalReader::on_other_row(uint32_t relation) {
-  const auto other = other_tables_.find(relation);
+Result<ReadStep> WalReader::on_other_insert(const Insert& insert, core::Batch& batch) {
+  if (captures_.has(insert.relation)) {
+    return on_captured(insert.relation, RowChange::of(insert), batch);
+  }
+  const auto other = other_tables_.find(insert.relation);
   if (other == other_tables_.end()) {
-    return broken("row of relation " + std::to_string(relation) + ", never described", {});
+    return broken("row of relation " + std::to_string(insert.relation) + ", never described", {});
   }
   if (other->second) {
-    suspect_ = relation;
+    suspect_ = insert.relation;
     return ReadStep::suspect;
   }
+  if (captures_.any()) ordinal_ += 2;
   ++counters_.other_tables;
   return ReadStep::go_on;
 }
@@ -248,6 +307,13 @@ void WalReader::add_boundary(core::Lsn lsn, core::Batch& batch) {
   core::Item& item = batch.emplace_back();
   item.kind = core::ItemKind::boundary;
   item.event.position = position;
+}
+
+// A Relation message has no LSN of its own.
+Error WalReader::at_this_lsn(Error error) const {
+  error.detail +=
+      " at LSN " + core::to_string(message_lsn_.valid() ? message_lsn_ : begin_.final_lsn);
+  return error;
 }
 
 Error WalReader::broken(const std::string& what, std::string_view bytes) const {

@@ -13,16 +13,22 @@
 // so only this pair is a resume point. Everything at or before handed() is dropped: after a
 // reconnect the server repeats from its own confirmed LSN, and each event comes out once per
 // process.
+//
+// With business tables (captures.h) each row change of a table that is not the outbox takes two
+// ordinals, whether it makes two events, one or none: what the config makes of it moves no other
+// event.
 
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "connectors/postgres/detail/captures.h"
 #include "connectors/postgres/detail/copy_buffer.h"
 #include "connectors/postgres/detail/event_builder.h"
 #include "connectors/postgres/detail/outbox_table.h"
@@ -58,16 +64,24 @@ enum class ReadStep : uint8_t {
 class WalReader {
  public:
   WalReader(TableName table, ColumnNames columns, core::ChunkPool& pool,
-            OnUpdate on_update = OnUpdate::ignore);
+            OnUpdate on_update = OnUpdate::ignore, std::vector<CaptureRule> captures = {});
 
   /// Drops everything at or before `position` from now on.
   void resume_after(core::Position position);
+
+  /// Whose WAL it is: needed before the first session, and again after a failover.
+  void know_server(std::string system_id, Timelines timelines) {
+    captures_.know_server(std::move(system_id), std::move(timelines));
+  }
 
   /// A new walsender begins: no transaction is open, no relation known.
   void begin_session();
 
   /// Reads one message. An Error is fatal and names the LSN.
   core::Result<ReadStep> read(CopyBuffer& message, core::Batch& batch);
+
+  /// The most items that one message makes: a change of a key makes two.
+  size_t items_most() const { return captures_.any() ? 2 : 1; }
 
   /// The last position handed out, or resumed after.
   core::Position handed() const { return handed_; }
@@ -92,6 +106,9 @@ class WalReader {
 
   const ReaderCounters& counters() const { return counters_; }
 
+  /// What a person should read once. Emptied by the call.
+  std::vector<Finding> take_notices() { return captures_.take_notices(); }
+
  private:
   core::Result<ReadStep> read_wal(CopyBuffer& message, core::Batch& batch);
   core::Result<void> read_keepalive(std::string_view bytes, core::Batch& batch);
@@ -101,12 +118,18 @@ class WalReader {
                                     core::Batch& batch);
   bool next_is_new();
   void hand_out(CopyBuffer& message, core::Batch& batch);
+  void note_handed_out(core::Item& item, uint64_t ordinal);
   core::Result<ReadStep> on_other(const Message& message, core::Batch& batch);
-  core::Result<ReadStep> on_other_row(uint32_t relation);
+  core::Result<ReadStep> on_other_insert(const Insert& insert, core::Batch& batch);
   void on_begin(const Begin& begin);
-  core::Result<ReadStep> on_update(const Update& update);
+  core::Result<ReadStep> on_update(const Update& update, core::Batch& batch);
+  core::Result<ReadStep> on_delete(const Delete& erase, core::Batch& batch);
+  core::Result<ReadStep> on_change(uint32_t relation, const RowChange& change, core::Batch& batch);
+  core::Result<ReadStep> on_captured(uint32_t relation, const RowChange& change,
+                                     core::Batch& batch);
   core::Result<ReadStep> on_commit(const Commit& commit, core::Batch& batch);
   void count_truncate(const Truncate& truncate);
+  core::Error at_this_lsn(core::Error error) const;
   void add_boundary(core::Lsn lsn, core::Batch& batch);
   core::Error broken(const std::string& what, std::string_view bytes) const;
 
@@ -114,6 +137,7 @@ class WalReader {
   ColumnNames columns_;
   OnUpdate on_update_;
   EventBuilder builder_;
+  Captures captures_;
   PgoutputDecoder decoder_;
   Message message_;
   OutboxRow row_;

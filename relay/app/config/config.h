@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/app/config/capture_config.h"
 #include "relay/app/config/record_format.h"
 #include "relay/app/secret.h"
 #include "relay/core/limits.h"
@@ -72,6 +73,8 @@ struct SourceConfig {
   std::string table_name = "event";
   ColumnNames columns;
   OnUpdate on_update = OnUpdate::ignore;
+  /// Mode wal: business tables whose changes are events, too.
+  std::vector<CaptureConfig> captures;
   /// Mode status: into how many shards the keys are divided.
   uint32_t shards = 8;
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <string_view>
 
+#include "relay/app/config/read_capture.h"
 #include "relay/app/config/sections.h"
 
 namespace outbox::app {
@@ -15,14 +16,6 @@ bool slot_name(std::string_view name) {
   return !name.empty() && name.size() <= kIdentifierBytesMax &&
          std::all_of(name.begin(), name.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-         });
-}
-
-bool identifier(std::string_view name) {
-  return !name.empty() && name.size() <= kIdentifierBytesMax &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           const auto byte = static_cast<unsigned char>(c);
-           return byte > 0x20 && byte != 0x7f && c != '"' && c != '\'' && c != '.';
          });
 }
 
@@ -56,18 +49,11 @@ void check_url(const Text& url, const std::string& title, LoadContext& context) 
 void read_table_name(TableReader& reader, SourceConfig& source) {
   const auto table = reader.text("table", Presence::optional, "\"outbox.event\"");
   if (!table) return;
-  const std::string& value = table->value;
-  const size_t dot = value.find('.');
-  if (dot != std::string::npos && identifier(value.substr(0, dot)) &&
-      identifier(value.substr(dot + 1))) {
-    source.table_schema = value.substr(0, dot);
-    source.table_name = value.substr(dot + 1);
-    return;
+  if (const auto names =
+          table_names(*table, reader.title(), "\"outbox.event\"", reader.context())) {
+    source.table_schema = names->schema;
+    source.table_name = names->name;
   }
-  reader.context().note(
-      table->place,
-      "table = " + quoted(table->shown) + " in " + reader.title() + " is not a schema and a table",
-      "Write it as \"outbox.event\".");
 }
 
 void read_column(TableReader& fields, const std::string& role, std::string& column) {
@@ -134,7 +120,7 @@ void read_names(TableReader& reader, PlacedSource& placed) {
   source.publication = source.slot;
   if (const auto publication =
           reader.text("publication", Presence::optional, '"' + source.slot + '"')) {
-    if (!identifier(publication->value)) {
+    if (!legal_identifier(publication->value)) {
       reader.context().note(publication->place,
                             "publication = " + quoted(publication->shown) + " in " +
                                 reader.title() + " is not a name that Postgres takes",
@@ -217,6 +203,7 @@ PlacedSource read_source(const Entry& section, LoadContext& context) {
       std::chrono::milliseconds(reader.integer("poll_interval_ms", 2, 60'000, 50));
   read_marking(reader, source);
   read_retention(reader, source);
+  source.captures = read_captures(reader, source);
   reader.later({"refill"});
   reader.finish();
   return placed;

@@ -51,7 +51,35 @@ std::optional<Text> TableReader::text(const std::string& key, Presence presence,
     if (presence == Presence::required) missing(key, example);
     return std::nullopt;
   }
-  const Node& value = entry->value;
+  return text_of(key, entry->value, example, placeholders);
+}
+
+std::vector<Text> TableReader::texts(const std::string& key, Presence presence,
+                                     const std::string& example) {
+  const Entry* entry = find(key);
+  if (entry == nullptr) {
+    if (presence == Presence::required) missing(key, example);
+    return {};
+  }
+  const bool list = entry->value.kind == NodeKind::array;
+  if (list && entry->value.items.empty()) {
+    context_.note(entry->value.place, "\"" + key + "\" in " + title_ + " is empty",
+                  "Write " + key + " = " + example + ", or leave it out.");
+  }
+  std::vector<Text> texts;
+  const auto add = [&](const Node& value) {
+    if (auto text = text_of(key, value, example, Placeholders::none)) texts.push_back(*text);
+  };
+  if (!list) {
+    add(entry->value);
+    return texts;
+  }
+  for (const Node& item : entry->value.items) add(item);
+  return texts;
+}
+
+std::optional<Text> TableReader::text_of(const std::string& key, const Node& value,
+                                         const std::string& example, Placeholders placeholders) {
   if (value.kind != NodeKind::text) {
     context_.note(
         value.place,

@@ -52,6 +52,11 @@ class TableReader {
                            const std::string& example = "",
                            Placeholders placeholders = Placeholders::none);
 
+  /// A string, or a list of strings: what is there, each with placeholders filled in. Empty when
+  /// absent or wrong.
+  std::vector<Text> texts(const std::string& key, Presence presence,
+                          const std::string& example = "");
+
   /// One of `choices`; `later` are values of later releases, refused by name. `fallback` when
   /// absent or wrong.
   std::string choice(const std::string& key, const std::vector<std::string>& choices,
@@ -80,6 +85,8 @@ class TableReader {
 
  private:
   const Entry* find(const std::string& key);
+  std::optional<Text> text_of(const std::string& key, const Node& value, const std::string& example,
+                              Placeholders placeholders);
   const Node* of_kind(const std::string& key, NodeKind kind, const char* wanted);
   void missing(const std::string& key, const std::string& example);
 

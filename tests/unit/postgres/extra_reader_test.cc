@@ -56,6 +56,39 @@ TEST(ExtraReaderTest, EachTypeHasItsText) {
   EXPECT_EQ(text_of(1184, wire::number(0, 8)), "2000-01-01T00:00:00.000000Z");
 }
 
+TEST(ExtraReaderTest, TextFormsMeanWhatBinaryFormsMean) {
+  const auto same = [](uint32_t type, const std::string& text, const std::string& binary) {
+    const Read a = read(type, ValueKind::text, text);
+    const Read b = read(type, ValueKind::binary, binary);
+    EXPECT_TRUE(a.good && b.good) << text;
+    EXPECT_EQ(a.text, b.text) << text;
+    EXPECT_EQ(a.kind, b.kind) << text;
+    EXPECT_EQ(a.time_us, b.time_us) << text;
+  };
+  same(3802, "{\"a\": 1}", std::string("\x01{\"a\": 1}"));
+  same(2950, wire::kUuidText, std::string(wire::kUuidBytes));
+  same(21, "-1", wire::number(0xffff, 2));
+  same(20, "-9223372036854775808", wire::number(uint64_t{1} << 63, 8));
+  same(16, "t", std::string(1, '\1'));
+  same(16, "f", std::string(1, '\0'));
+  same(1082, "2000-01-01", wire::number(0, 4));
+  same(1082, "2000-03-01", wire::number(60, 4));
+  same(1082, "infinity", wire::number(0x7fffffff, 4));
+  same(1082, "0044-03-15 BC", wire::number(static_cast<uint32_t>(-746'117), 4));
+  same(1114, "2000-01-01 00:00:00.000001", wire::number(1, 8));
+  same(1114, "1999-12-31 23:59:59.5", wire::number(static_cast<uint64_t>(-500'000), 8));
+  same(1184, "2026-01-02 03:04:05.678901+00", wire::number(wire::kCommitTimePostgresUs, 8));
+  same(1184, "infinity", wire::number(0x7fffffffffffffff, 8));
+}
+
+TEST(ExtraReaderTest, TextThatIsNotWhatTheTypeSaysIsRefused) {
+  EXPECT_FALSE(read(16, ValueKind::text, "yes").good);
+  EXPECT_FALSE(read(1082, ValueKind::text, "02/01/2026").good);
+  EXPECT_FALSE(read(1082, ValueKind::text, "2026-01-02x").good);
+  EXPECT_FALSE(read(1184, ValueKind::text, "2026-01-02 03:04:05+05:30").good);
+  EXPECT_FALSE(read(1114, ValueKind::text, "2026-01-02").good);
+}
+
 TEST(ExtraReaderTest, ATimeIsAlsoAnInstantAndInfinityIsNone) {
   const Read done = read(1184, ValueKind::binary, wire::number(wire::kCommitTimePostgresUs, 8));
   EXPECT_EQ(done.kind, core::Extra::Kind::time);

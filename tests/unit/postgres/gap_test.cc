@@ -68,6 +68,19 @@ TEST_F(GapTest, AnInvalidatedSlotIsOneAndSaysWhy) {
   EXPECT_NE(what().find("wal_removed"), std::string::npos);
 }
 
+TEST_F(GapTest, ChangesOfBusinessTablesCannotBeReadAgainAndAreNamed) {
+  PostgresOptions with = options();
+  with.captures.emplace_back().table = {"shop", "orders"};
+  EXPECT_FALSE(judge_gap(facts_, with)) << "the slot is there";
+  facts_.slot.reset();
+  const auto finding = judge_gap(facts_, with);
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::error);
+  EXPECT_NE(finding->what.find("shop.orders"), std::string::npos);
+  facts_.progress->slot = "";
+  EXPECT_EQ(judge_gap(facts_, with)->severity, Severity::warning) << "a poll never had them";
+}
+
 TEST_F(GapTest, APipelineThatWasPolledHasOneWhateverSlotIsThere) {
   facts_.progress->slot = "";
   EXPECT_EQ(gap(), "MODE_CHANGED closes");

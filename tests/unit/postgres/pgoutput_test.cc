@@ -90,6 +90,34 @@ TEST_F(PgoutputTest, InsertTellsNullUnchangedTextAndBinaryApart) {
   EXPECT_EQ(insert.row[4].bytes, "");
 }
 
+TEST_F(PgoutputTest, UpdateCarriesTheNewRowAndTheOldOneOrItsKeyIfItIsThere) {
+  const std::string head = "U" + number(9, 4);
+  const std::string after = "N" + wire::tuple({wire::text("new"), wire::unchanged()});
+  const auto plain = decoded<Update>(head + after);
+  EXPECT_EQ(plain.old_kind, OldRow::none);
+  ASSERT_EQ(plain.row.size(), 2u);
+  EXPECT_EQ(plain.row[0].bytes, "new");
+  EXPECT_EQ(plain.row[1].kind, ValueKind::unchanged);
+  const auto key =
+      decoded<Update>(head + "K" + wire::tuple({wire::text("k"), wire::null()}) + after);
+  EXPECT_EQ(key.relation, 9u);
+  EXPECT_EQ(key.old_kind, OldRow::key);
+  const auto full = decoded<Update>(head + "O" + wire::tuple({wire::text("old")}) + after);
+  EXPECT_EQ(full.old_kind, OldRow::full);
+  ASSERT_EQ(full.old_row.size(), 1u);
+  EXPECT_EQ(full.old_row[0].bytes, "old");
+  EXPECT_EQ(full.row[0].bytes, "new");
+}
+
+TEST_F(PgoutputTest, DeleteCarriesTheOldRowOrItsKey) {
+  const auto key = decoded<Delete>("D" + number(9, 4) + "K" + wire::tuple({wire::text("k")}));
+  EXPECT_EQ(key.relation, 9u);
+  EXPECT_EQ(key.old_kind, OldRow::key);
+  ASSERT_EQ(key.old_row.size(), 1u);
+  EXPECT_EQ(key.old_row[0].bytes, "k");
+  EXPECT_EQ(decoded<Delete>("D" + number(9, 4) + "O" + wire::tuple({})).old_kind, OldRow::full);
+}
+
 TEST_F(PgoutputTest, TruncateListsItsRelations) {
   const auto truncate =
       decoded<Truncate>("T" + number(2, 4) + number(0, 1) + number(8, 4) + number(9, 4));

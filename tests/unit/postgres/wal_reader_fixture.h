@@ -20,8 +20,9 @@ inline void free_buffer(void* bytes) {
 
 class WalReaderTest : public testing::Test {
  protected:
-  explicit WalReaderTest(const ColumnNames& names = {}, OnUpdate on_update = OnUpdate::ignore)
-      : reader_(TableName{}, names, pool_, on_update) {
+  explicit WalReaderTest(const ColumnNames& names = {}, OnUpdate on_update = OnUpdate::ignore,
+                         std::vector<CaptureRule> captures = {})
+      : reader_(TableName{}, names, pool_, on_update, std::move(captures)) {
     buffers_freed = 0;
   }
 

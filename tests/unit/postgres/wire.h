@@ -73,6 +73,20 @@ inline std::string insert(uint32_t relation_id, const std::vector<std::string>& 
   return "I" + number(relation_id, 4) + "N" + tuple(values);
 }
 
+inline std::string update(uint32_t relation_id, const std::vector<std::string>& values) {
+  return "U" + number(relation_id, 4) + "N" + tuple(values);
+}
+
+/// `kind`: K, the key of the old row, or O, all of it.
+inline std::string update(uint32_t relation_id, char kind, const std::vector<std::string>& old,
+                          const std::vector<std::string>& values) {
+  return "U" + number(relation_id, 4) + kind + tuple(old) + "N" + tuple(values);
+}
+
+inline std::string erase(uint32_t relation_id, char kind, const std::vector<std::string>& old) {
+  return "D" + number(relation_id, 4) + kind + tuple(old);
+}
+
 inline std::string xlog_data(uint64_t lsn, std::string_view body) {
   return "w" + number(lsn, 8) + number(lsn, 8) + number(kCommitTimePostgresUs, 8) +
          std::string(body);
