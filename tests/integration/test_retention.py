@@ -1,5 +1,6 @@
 """retention = "…": delivered rows go after a while, in every mode, and nothing else does."""
 
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -14,6 +15,7 @@ from server_side import drop_slots
 from shop import Shop
 from status_place import StatusPlace, status_relay
 from support.database import Database
+from support.environment import CHECKOUT
 from support.partitions import age_marks, narrow, rows
 from support.topic import create_topic, delete_topic, unique_name
 from support.waiting import wait_until
@@ -151,10 +153,13 @@ def test_a_slot_of_a_teams_own_table_that_is_lost_heals_after_retention_deleted_
     drop_slots(database, name)
 
 
-def test_a_gap_that_retention_made_is_named_and_not_passed_over(tmp_path, database, topic, shop,
-                                                                arriving):
+@pytest.mark.parametrize("mode, code, says", [
+    ("wal", "SLOT_MISSING", f"removed the rows of outbox.event with seq 2 to {2 * WIDTH}"),
+    ("poll", "ROWS_REMOVED", f"the rows of outbox.event up to seq {2 * WIDTH} were removed")])
+def test_a_gap_that_retention_made_is_named_and_not_passed_over(
+        tmp_path, database, topic, shop, arriving, mode, code, says):
     name = slot_name()
-    relay = relay_of(tmp_path, database, topic, slot=name)
+    relay = relay_of(tmp_path, database, topic, slot=name, mode=mode)
     with relay:
         arriving.await_ids([shop.publish()])
         wait_until(lambda: database.value("select delivered_seq from outbox.progress") == 1,
@@ -172,8 +177,27 @@ def test_a_gap_that_retention_made_is_named_and_not_passed_over(tmp_path, databa
         cursor.execute(f"insert into outbox.progress values ({places})", kept[0])
     relay.start()
     assert relay.wait() == 1
-    assert f"retention removed the rows of outbox.event with seq 2 to {2 * WIDTH}" in \
-        relay.log_tail()
+    assert code in relay.log_tail() and says in relay.log_tail()
+    done = outbox("doctor", "--config", str(relay.config_file), **relay.environ)
+    assert done.code == 1 and code in done.out
+
+
+@pytest.mark.parametrize("mode", ["wal", "poll"])
+def test_a_schema_of_before_delivers_as_ever_and_is_told_what_retention_needs(
+        tmp_path, topic, arriving, mode):
+    with Database(with_schema=False) as database, closing(Shop(database)) as shop:
+        for file in sorted((CHECKOUT / "outbox-schema" / "migrations").glob("V00[12]__*.sql")):
+            subprocess.run(["psql", "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", file,
+                            database.url], check=True)
+        relay = relay_of(tmp_path, database, topic, mode=mode, source_more=RETENTION)
+        with relay:
+            arriving.await_ids([shop.publish()])
+            wait_until(lambda: "RETENTION_FAILED" in relay.log_tail(), "it is told", 60)
+            assert "outbox schema apply" in relay.log_tail()
+            done = outbox("doctor", "--config", str(relay.config_file), **relay.environ)
+            assert "RETENTION_UNAVAILABLE" in done.out and "outbox schema apply" in done.out
+            arriving.await_ids([shop.publish()])
+        drop_slots(database, relay.slot)
 
 
 def test_without_the_right_to_delete_it_goes_on_and_says_which_grant_is_missing(

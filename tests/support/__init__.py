@@ -8,4 +8,5 @@ writers      a load on shared keys, and rollbacks     numbered      events that 
 ledger       what the writers committed                marks         what the relay had saved, when
 arrivals     what came, judged against the ledger      watcher       reads a topic all the time
 stage        all of these together                     tcp_proxy     resets, cuts, delays
+partitions   narrow ones, that a few rows fill
 """

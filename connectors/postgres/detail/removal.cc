@@ -47,8 +47,8 @@ class Remover {
     auto rows = sql_.run(query, parameters, "remove old rows of", subject(), waiter_);
     if (rows) return rows;
     Error error = rows.error();
-    const bool of_older_schema = error.code == "42883" || error.code == "42P01";
-    if (of_older_schema && error.hint.empty()) error.hint = "Run: outbox schema apply";
+    // No such function, or no such schema: it was made before there was retention.
+    if (error.code == "42883" || error.code == "3F000") error.hint = "Run: outbox schema apply";
     return error;
   }
 
