@@ -22,12 +22,10 @@ ALL = {"insert": '"made"', "update": '"changed"', "erase": '"gone"'}
 class CapturePlace:
     """`with CapturePlace(folder, tables, captures) as place:`; nothing runs until start()."""
 
-    def __init__(self, folder, tables, captures, url=None, environ=None, server_url=None):
+    def __init__(self, folder, tables, captures, server_url=None):
         self._folder = folder
         self._tables = tables
         self._captures = captures
-        self._url = url
-        self._environ = environ
         self._server_url = server_url
         self._exits = ExitStack()
 
@@ -51,9 +49,8 @@ class CapturePlace:
 
     def relay_with(self, captures, more="", **config):
         """A relay of the same pipeline with other captures."""
-        return relay_of(self._folder, self.database, self.topic, slot=self.slot, url=self._url,
-                        environ=self._environ, source_more=more + "\n" + "\n".join(captures),
-                        **config)
+        return relay_of(self._folder, self.database, self.topic, slot=self.slot,
+                        source_more=more + "\n" + "\n".join(captures), **config)
 
     def start(self):
         self.relay.start()

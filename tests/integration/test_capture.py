@@ -139,7 +139,8 @@ def test_rows_of_one_copy_share_an_lsn_and_have_ids_of_their_own(place):
 
 
 @pytest.mark.parametrize("payload", [b"\x00\xff not text", b"", None, '{"a": [1.10, null]}',
-                                     "x" * 99_999])
+                                     "x" * 99_999],
+                         ids=["bytes", "no bytes", "tombstone", "json", "large"])
 def test_rows_of_the_outbox_come_byte_for_byte_though_the_stream_has_text(place, payload):
     """Their values come as text once there are captures: bytea as hex, jsonb without its mark."""
     text = f'"{payload}"' if payload and payload[0] == "x" else payload

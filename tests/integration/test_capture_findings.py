@@ -85,7 +85,8 @@ def test_an_outbox_table_of_a_teams_own_without_primary_key_is_refused_too(place
      "CAPTURE_IDENTITY", 'column "state" as it was', "replica identity full"),
     (capture("shop.item", erase='"a"', when='{ state = "x" }'), "CAPTURE_IDENTITY",
      'column "state" as it was', "replica identity full"),
-])
+], ids=["table", "key", "generated key", "column of when", "key outside the identity", "before",
+        "changed", "changed_to", "delete when"])
 def test_what_the_rules_need_and_the_table_lacks_is_named_and_nothing_starts(
         place, captures, code, says, mends):
     relay = place.relay_with([captures])
@@ -130,10 +131,9 @@ def test_a_partition_with_another_identity_than_its_table_is_refused(place):
 
 
 def test_a_login_that_owns_nothing_gets_the_sql_and_then_needs_no_right_to_read_the_tables(
-        tmp_path, place):
+        place):
     with login(place.database, ["outbox_relay"], "replication") as url:
-        relay = place.relay_with([capture("shop.item", **ALL)])
-        relay._environ["DATABASE_URL"] = url
+        relay = place.relay_with([capture("shop.item", **ALL)], url=url)
         level, what, fix = findings(relay)["PUBLICATION_DENIED"]
         assert level == "error" and "shop.item" in what
         assert fix.startswith(f'create publication "{place.slot}" for table "outbox"."event",'
@@ -199,7 +199,7 @@ sink = "kafka"
     assert "relay.toml:5:" in done.err + done.out and 'needs mode = "wal"' in done.err + done.out
 
 
-def test_formats_with_further_columns_read_them_as_text_too(tmp_path, place):
+def test_formats_with_further_columns_read_them_as_text_too(place):
     """Debezium's additional fields of the outbox's rows, beside captures."""
     place.database.execute("alter table outbox.event add column more timestamptz,"
                            " add column number int, add column flag boolean")
