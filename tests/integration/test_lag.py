@@ -175,7 +175,8 @@ def test_every_metric_of_the_page_is_in_its_document_and_every_documented_one_is
     assert not shown - documented, f"on the page, not in the document: {shown - documented}"
     only_with_a_limit = {"outbox_slot_safe_wal_bytes", "outbox_slot_lost_seconds"}
     only_when_polling = {"outbox_source_held_back_seconds", "outbox_source_shards"}
-    missing = documented - shown - only_with_a_limit - only_when_polling
+    only_with_retention = {name for name in documented if name.startswith("outbox_retention_")}
+    missing = documented - shown - only_with_a_limit - only_when_polling - only_with_retention
     assert not missing, f"in the document, not on the page: {missing}"
 
 
