@@ -5,6 +5,7 @@
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
+#include "connectors/postgres/detail/timelines.h"
 #include "connectors/postgres/finding.h"
 
 namespace outbox::postgres {

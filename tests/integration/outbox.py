@@ -1,5 +1,6 @@
 """The binary as a command: what it prints, where, and its exit code."""
 
+import json
 import os
 import socket
 import subprocess
@@ -22,6 +23,17 @@ def outbox(*arguments, patience_s=60, stdin=subprocess.DEVNULL, **environ):
     done = subprocess.run([environment.outbox_bin(), *map(str, arguments)], env=env,
                           capture_output=True, text=True, timeout=patience_s, stdin=stdin)
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def findings_of(relay):
+    """What `doctor` says of the source of the relay's config: {code: (level, what, remedy)}."""
+    done = relay.command("doctor", "-o", "json")
+    found = {}
+    for one in json.loads(done.stdout):
+        code, _, what = one["what"].partition(": ")
+        if "source" in one["subject"]:
+            found[code] = (one["level"], what, one["fix"])
+    return found
 
 
 class Trap:

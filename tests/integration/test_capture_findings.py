@@ -1,13 +1,11 @@
 """What `check`, `doctor` and a start say of business tables, and what they refuse before the
 business breaks (issue, Build 4)."""
 
-import json
-
 import pytest
 
 from capture_place import ALL, CapturePlace, capture, told
 from logins import login
-from outbox import outbox
+from outbox import findings_of, outbox
 
 TABLES = ["create table shop.item (id int primary key, state text, size int,"
           " twice int generated always as (size * 2) stored)",
@@ -21,14 +19,8 @@ def place(tmp_path):
 
 
 def findings(relay):
-    """{code: (level, what, remedy)} of the source, where something is wrong."""
-    done = relay.command("doctor", "-o", "json")
-    found = {}
-    for one in json.loads(done.stdout):
-        code, _, what = one["what"].partition(": ")
-        if "source" in one["subject"] and one["level"] != "ok":
-            found[code] = (one["level"], what, one["fix"])
-    return found
+    """Those where something is wrong."""
+    return {code: found for code, found in findings_of(relay).items() if found[0] != "ok"}
 
 
 def refused(place, relay):

@@ -1,12 +1,12 @@
 """Polling by status: what `outbox doctor`, log, status and metrics say of a table of the team's
 own."""
 
-import json
 from contextlib import closing
 
 import pytest
 
 from logins import login
+from outbox import findings_of
 from status_place import COLUMNS, StatusPlace, status_relay
 from support.waiting import wait_until
 
@@ -19,19 +19,8 @@ def place():
         yield place
 
 
-def findings(relay):
-    """{code: (level, what, remedy)} of the source."""
-    done = relay.command("doctor", "-o", "json")
-    found = {}
-    for one in json.loads(done.stdout):
-        code, _, what = one["what"].partition(": ")
-        if "source" in one["subject"]:
-            found[code] = (one["level"], what, one["fix"])
-    return found
-
-
 def test_there_is_nothing_to_find_when_all_is_as_it_should_be(tmp_path, place):
-    found = findings(status_relay(tmp_path, place))
+    found = findings_of(status_relay(tmp_path, place))
     assert {level for level, _, _ in found.values()} == {"ok"}, found
 
 
@@ -67,7 +56,7 @@ def test_what_is_missing_is_named_with_what_mends_it_and_nothing_starts(
         tmp_path, place, sql, code, says, mends):
     place.database.execute(sql)
     relay = status_relay(tmp_path, place)
-    level, what, fix = findings(relay)[code]
+    level, what, fix = findings_of(relay)[code]
     assert level == "error" and says in what and mends in fix
     relay.start()
     assert relay.wait() == 1
@@ -78,12 +67,12 @@ def test_what_is_missing_is_named_with_what_mends_it_and_nothing_starts(
 def test_missing_rights_are_named_with_the_grants(tmp_path, place):
     with login(place.database) as url:
         relay = status_relay(tmp_path, place, url=url)
-        found = findings(relay)
+        found = findings_of(relay)
         role = url.split("//")[1].split(":")[0]
         fix = found["TABLE_DENIED"][2]
         assert fix.endswith(f'grant select on "public"."outbox" to "{role}";')
         place.database.execute(f"grant select on public.outbox to {role}")
-        level, what, fix = findings(relay)["MARK_DENIED"]
+        level, what, fix = findings_of(relay)["MARK_DENIED"]
         assert level == "error" and "may not update column" in what
         assert fix.startswith("grant update (") and f'to "{role}"' in fix
 
@@ -97,7 +86,7 @@ def test_an_enum_without_the_words_is_named(tmp_path, place):
                 " using status::public.state"):
         place.database.execute(sql)
     relay = status_relay(tmp_path, place)
-    level, what, fix = findings(relay)["STATUS_LABEL"]
+    level, what, fix = findings_of(relay)["STATUS_LABEL"]
     assert level == "error" and "does not know FAIL" in what
     place.database.execute(fix)
     place.database.execute("alter table public.outbox alter status set default 'READY'")
@@ -109,18 +98,18 @@ def test_an_enum_without_the_words_is_named(tmp_path, place):
 def test_a_table_without_the_index_for_ready_rows_is_told_the_sql(tmp_path, place):
     place.database.execute("drop index public.outbox_seq_id_idx")
     relay = status_relay(tmp_path, place)
-    level, _, fix = findings(relay)["READY_NOT_INDEXED"]
+    level, _, fix = findings_of(relay)["READY_NOT_INDEXED"]
     assert level == "warn"
     for statement in fix.strip(";").split(";"):
         place.database.execute(statement)
-    assert "READY_NOT_INDEXED" not in findings(relay)
+    assert "READY_NOT_INDEXED" not in findings_of(relay)
 
 
 def test_without_an_order_column_rows_come_by_time_and_doctor_and_log_warn(tmp_path):
     with StatusPlace(more="", order="created_at") as place:
         ids = [place.counter.insert(key="one") for _ in range(50)]
         relay = status_relay(tmp_path, place, columns='status = "status"')
-        assert findings(relay)["ORDER_BY_TIME"][0] == "warn"
+        assert findings_of(relay)["ORDER_BY_TIME"][0] == "warn"
         with relay:
             records = place.arriving.await_ids(ids)
             assert [r.offset for r in records] == sorted(r.offset for r in records)

@@ -5,6 +5,7 @@
 
 #include "connectors/postgres/detail/findings.h"
 #include "connectors/postgres/detail/takeover.h"
+#include "connectors/postgres/detail/timelines.h"
 
 namespace outbox::postgres {
 namespace {
@@ -76,20 +77,6 @@ std::optional<Finding> judge_identity(const ProgressFacts& saved, const ServerId
                        ", but the server's WAL ends at " + core::to_string(identity.flushed) +
                        " (a restore to an earlier point)",
                    "Compare source and topic with `outbox verify`. " + start_over};
-  }
-  return std::nullopt;
-}
-
-std::optional<core::Lsn> end_of_timeline(std::string_view history, uint32_t timeline) {
-  while (!history.empty()) {
-    const size_t line_end = std::min(history.find('\n'), history.size());
-    const std::string_view line = history.substr(0, line_end);
-    history.remove_prefix(std::min(line_end + 1, history.size()));
-    const size_t first = line.find('\t');
-    if (first == std::string_view::npos) continue;
-    if (to_number<uint32_t>(std::string(line.substr(0, first))) != timeline) continue;
-    const size_t second = line.find('\t', first + 1);
-    return core::parse_lsn(line.substr(first + 1, second - first - 1));
   }
   return std::nullopt;
 }

@@ -3,7 +3,6 @@
 // both begin a new one; after either, events may have been delivered that never happened here.
 
 #include <optional>
-#include <string_view>
 
 #include "connectors/postgres/detail/connection.h"
 #include "connectors/postgres/detail/server_facts.h"
@@ -19,10 +18,6 @@ std::optional<Finding> judge_identity(const ProgressFacts& saved, const ServerId
                                       std::optional<core::Lsn> fork,
                                       const PostgresOptions& options);
 
-/// Where `timeline` ended, out of what TIMELINE_HISTORY says of a later one: lines of
-/// "timeline <tab> LSN <tab> reason".
-std::optional<core::Lsn> end_of_timeline(std::string_view history, uint32_t timeline);
-
 /// The first start on another timeline says so: whether it was a failover or a restore, the server
 /// does not know.
 Finding changed_timeline(const ProgressFacts& saved, const ServerIdentity& identity);
@@ -30,13 +25,6 @@ Finding changed_timeline(const ProgressFacts& saved, const ServerIdentity& ident
 /// Tried again: the URL leads to a primary of before a failover.
 core::Error old_primary(const SessionRequest::Held& held, const ServerIdentity& identity,
                         const PostgresOptions& options);
-
-/// The same for a pipeline that is polled. On another timeline a number may stand for another row,
-/// so only rows that `saved` knows of count as delivered; an Error if more were handed out.
-core::Result<void> follow_timeline_by_number(const SessionRequest::Held& held,
-                                             const ProgressFacts& saved,
-                                             const ServerIdentity& identity,
-                                             const PostgresOptions& options);
 
 /// For a relay that has lost its connection and comes to a server again. What it delivered since
 /// progress was saved is known only here: an Error if some of it never happened on the server's
@@ -48,5 +36,12 @@ core::Result<std::optional<core::Lsn>> follow_timeline(Connection& sql, Connecti
                                                        const ServerIdentity& identity,
                                                        const PostgresOptions& options,
                                                        const Waiter& waiter);
+
+/// The same for a pipeline that is polled. On another timeline a number may stand for another row,
+/// so only rows that `saved` knows of count as delivered; an Error if more were handed out.
+core::Result<void> follow_timeline_by_number(const SessionRequest::Held& held,
+                                             const ProgressFacts& saved,
+                                             const ServerIdentity& identity,
+                                             const PostgresOptions& options);
 
 }  // namespace outbox::postgres

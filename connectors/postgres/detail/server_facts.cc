@@ -1,7 +1,5 @@
 #include "connectors/postgres/detail/server_facts.h"
 
-#include "connectors/postgres/detail/fork.h"
-
 namespace outbox::postgres {
 namespace {
 
@@ -300,15 +298,6 @@ Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::string& s
 const char* const kTimelineQuery =
     "select case when pg_is_in_recovery() then 0 else"
     " ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int end as timeline";
-
-Result<std::optional<core::Lsn>> read_fork(Connection& replication, uint32_t timeline,
-                                           const ServerIdentity& identity, const Waiter& waiter) {
-  if (timeline >= identity.timeline) return std::optional<core::Lsn>();
-  const auto rows = replication.run("TIMELINE_HISTORY " + std::to_string(identity.timeline), {},
-                                    "read", "the timeline's history", waiter);
-  if (!rows) return rows.error();
-  return end_of_timeline(rows->value("content"), timeline);
-}
 
 Result<ServerIdentity> read_identity(Connection& replication, const Waiter& waiter) {
   const auto rows = replication.run("IDENTIFY_SYSTEM", {}, "identify", "the server", waiter);

@@ -159,12 +159,6 @@ core::Result<ServerFacts> read_server_facts(Connection& sql, const PostgresOptio
 core::Result<std::optional<SlotFacts>> read_slot(Connection& sql, const std::string& slot,
                                                  const Waiter& waiter);
 
-/// Where `timeline` ended in the history of the server's own, `identity.timeline`; nothing if it is
-/// no part of it.
-core::Result<std::optional<core::Lsn>> read_fork(Connection& replication, uint32_t timeline,
-                                                 const ServerIdentity& identity,
-                                                 const Waiter& waiter);
-
 /// `timeline` of a SQL connection; 0 for a standby.
 extern const char* const kTimelineQuery;
 

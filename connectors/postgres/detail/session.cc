@@ -7,6 +7,7 @@
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/stream_start.h"
 #include "connectors/postgres/detail/takeover.h"
+#include "connectors/postgres/detail/timelines.h"
 
 namespace outbox::postgres {
 namespace {

@@ -4,6 +4,7 @@
 // names a record by (timeline, LSN) names it alike on both.
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -14,6 +15,10 @@
 #include "relay/core/result.h"
 
 namespace outbox::postgres {
+
+/// Where `timeline` ended, out of what TIMELINE_HISTORY says of a later one: lines of
+/// "timeline <tab> LSN <tab> reason".
+std::optional<core::Lsn> end_of_timeline(std::string_view history, uint32_t timeline);
 
 class Timelines {
  public:
@@ -29,8 +34,14 @@ class Timelines {
   uint32_t current_ = 0;
 };
 
-/// Asks a replication connection that streams nothing yet.
+/// The two below ask a replication connection that streams nothing yet.
 core::Result<Timelines> read_timelines(Connection& replication, const ServerIdentity& identity,
                                        const Waiter& waiter);
+
+/// Where `timeline` ended in the history of the server's own, `identity.timeline`; nothing if it is
+/// no part of it.
+core::Result<std::optional<core::Lsn>> read_fork(Connection& replication, uint32_t timeline,
+                                                 const ServerIdentity& identity,
+                                                 const Waiter& waiter);
 
 }  // namespace outbox::postgres

@@ -53,5 +53,15 @@ TEST(TimelinesTest, WithoutAForkAllIsOnTheServersOwn) {
   EXPECT_EQ(Timelines({}, 1).written_on(core::Lsn{1}), 1u);
 }
 
+TEST(TimelinesTest, TheEndOfOneIsReadFromTheHistoryOfALaterOne) {
+  const std::string history =
+      "1\t0/3000000\tno recovery target specified\n\n2\t1/A0\tbefore 2026-11-21\n";
+  EXPECT_EQ(end_of_timeline(history, 1), core::Lsn{0x3000000});
+  EXPECT_EQ(end_of_timeline(history, 2), (core::Lsn{(uint64_t{1} << 32) + 0xA0}));
+  EXPECT_EQ(end_of_timeline(history, 3), std::nullopt);
+  EXPECT_EQ(end_of_timeline("", 1), std::nullopt);
+  EXPECT_EQ(end_of_timeline("1\tno lsn", 1), std::nullopt);
+}
+
 }  // namespace
 }  // namespace outbox::postgres

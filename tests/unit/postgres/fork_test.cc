@@ -61,15 +61,5 @@ TEST_F(IdentityTest, ProgressThatWasNeverSavedFitsEveryServer) {
   EXPECT_EQ(code(), "");
 }
 
-TEST(TimelineTest, ItsEndIsReadFromTheHistoryOfALaterOne) {
-  const std::string history =
-      "1\t0/3000000\tno recovery target specified\n\n2\t1/A0\tbefore 2026-11-21\n";
-  EXPECT_EQ(end_of_timeline(history, 1), Lsn{0x3000000});
-  EXPECT_EQ(end_of_timeline(history, 2), (Lsn{(uint64_t{1} << 32) + 0xA0}));
-  EXPECT_EQ(end_of_timeline(history, 3), std::nullopt);
-  EXPECT_EQ(end_of_timeline("", 1), std::nullopt);
-  EXPECT_EQ(end_of_timeline("1\tno lsn", 1), std::nullopt);
-}
-
 }  // namespace
 }  // namespace outbox::postgres
