@@ -80,6 +80,21 @@ def test_postgres_crashes_at_random_under_load_and_nothing_is_lost(on_stage, ser
         stage.rest()
 
 
+@pytest.mark.fault_row(6)
+def test_a_server_that_forgot_what_was_confirmed_does_not_send_it_all_again(on_stage, services):
+    """Before version 17 a slot's confirmed_flush is on disk only when its restart_lsn moved; the
+    relay's own progress says where to go on."""
+    with on_stage() as stage:
+        wait_until(lambda: stage.writers.transactions > 600, "hundreds of transactions")
+        stage.rest()
+        crash(services)
+        stage.writers.go_on()
+        stage.watcher.wait_new(int(time.time() * 1000))
+        sent = wait_until(lambda: sent_by_the_slot(stage), "the server has counted")
+        assert sent < 300, f"{sent} transactions, though what was saved as delivered is over"
+        stage.rest()
+
+
 @pytest.mark.fault_row(7)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
 def test_after_a_restart_of_postgres_events_flow_again_within_a_second(on_stage, services, how):
@@ -125,6 +140,13 @@ def answers():
         return True
     except psycopg2.OperationalError:
         return False
+
+
+def sent_by_the_slot(stage):
+    """How many transactions the output plugin was given since the server's crash."""
+    return stage.database.value(
+        "select total_txns from pg_stat_replication_slots where slot_name = %s",
+        [stage.relay.slot])
 
 
 def walsender(stage, but):

@@ -165,6 +165,31 @@ def test_the_saved_progress_is_where_the_slot_is_confirmed(tmp_path, shop, datab
     assert end == confirmed
 
 
+def test_progress_that_is_set_back_while_the_relay_starts_is_obeyed(tmp_path, shop, database, topic,
+                                                                    slot, arriving):
+    """The server is asked to begin at the progress that was read before the slot was acquired: a
+    start that then finds it lower must not pass over what lies between."""
+    relay = relay_of(tmp_path, database, topic, slot)
+    stopped_once(relay, shop, arriving)
+    ids = [shop.publish() for _ in range(30)]
+    saved = database.value("select end_lsn from outbox.progress where slot = %s", [slot])
+    change_saved(database, slot, "end_lsn = pg_current_wal_lsn()")
+    setting_back = database.connect(autocommit=False)
+    setting_back.cursor().execute("set local session_replication_role = replica;"  # past the guard
+                                  " update outbox.progress set end_lsn = %s where slot = %s",
+                                  [saved, slot])
+    relay.start()
+    wait_until(lambda: database.value(
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        " and datname = current_database() and application_name like 'outbox%%'"),
+        "the relay waits for its row of progress")
+    setting_back.commit()
+    setting_back.close()
+    relay.wait_ready()
+    arriving.await_ids(ids)
+    assert relay.stop() == 0
+
+
 # --- another server (test_lost_slot.py has the gaps)
 
 def test_progress_of_another_cluster_stops_the_run(tmp_path, shop, database, topic, slot, arriving):

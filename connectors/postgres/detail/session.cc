@@ -241,8 +241,10 @@ class Starting {
 
   Result<void> acquire_slot() {
     phase_.set("acquiring slot " + options_.slot);
-    const auto started = start_streaming(
-        *replication_, options_, reads_emitted() ? Messages::read : Messages::unread, waiter_);
+    if (facts_.progress) asked_from_ = std::max(facts_.progress->end, facts_.progress->commit);
+    const auto started =
+        start_streaming(*replication_, options_, asked_from_,
+                        reads_emitted() ? Messages::read : Messages::unread, waiter_);
     if (!started) return held_by(*sql_, options_.slot, started.error(), waiter_);
     return {};
   }
@@ -266,6 +268,14 @@ class Starting {
       Error error = to_error(*moved, "start pipeline " + options_.pipeline);
       error.fault = core::Fault::retry;
       return error;
+    }
+    if (std::max(saved_.end, saved_.commit) < asked_from_) {
+      return Error{core::Fault::retry,
+                   "PROGRESS_MOVED_BACK",
+                   "start pipeline",
+                   options_.pipeline,
+                   "somebody set outbox.progress back in this moment",
+                   "The next attempt obeys it"};
     }
     start_ = *slot ? (*slot)->confirmed_flush : core::Lsn{};
     return {};
@@ -326,6 +336,7 @@ class Starting {
   ServerFacts facts_;
   std::optional<Finding> gap_;  // that is to be closed
   ProgressFacts saved_;
+  core::Lsn asked_from_;  // the stream brings transactions from here on
   core::Lsn start_;
   Session session_;
 };

@@ -4,8 +4,10 @@
 // The order is the safety of a start. The slot is acquired by START_REPLICATION, and Postgres gives
 // it to one walsender only; whoever has it takes the next epoch, so that saves of an earlier holder
 // are refused; only then is progress read and compared with the slot; nothing of the stream is read
-// before. A reconnect takes no epoch but checks that ours is still the newest: else another relay
-// was here meanwhile and this one must stop (invariant 8).
+// before. The walsender is asked to begin at the progress of a first look, taken before the slot
+// was acquired: should it be lower after, the attempt is given up. A reconnect takes no epoch but
+// checks that ours is still the newest: else another relay was here meanwhile and this one must
+// stop (invariant 8).
 //
 // Where the slot does not bring what progress says comes next, the session brings rows of the table
 // first (gap.h, refill.h).

@@ -14,7 +14,7 @@ constexpr const char* kTextForms =
 }  // namespace
 
 core::Result<void> start_streaming(Connection& replication, const PostgresOptions& options,
-                                   Messages messages, const Waiter& waiter) {
+                                   core::Lsn from, Messages messages, const Waiter& waiter) {
   const bool as_text = !options.captures.empty();
   if (as_text) {
     const auto set =
@@ -23,10 +23,10 @@ core::Result<void> start_streaming(Connection& replication, const PostgresOption
   }
   const std::string publications = quote_identifier(options.publication);
   const auto started = replication.run(
-      "START_REPLICATION SLOT " + quote_identifier(options.slot) +
-          " LOGICAL 0/0 (proto_version '1', publication_names " + quote_literal(publications) +
-          ", binary '" + (as_text ? "false" : "true") + "', messages '" +
-          (messages == Messages::read ? "true" : "false") + "')",
+      "START_REPLICATION SLOT " + quote_identifier(options.slot) + " LOGICAL " +
+          core::to_string(from) + " (proto_version '1', publication_names " +
+          quote_literal(publications) + ", binary '" + (as_text ? "false" : "true") +
+          "', messages '" + (messages == Messages::read ? "true" : "false") + "')",
       {}, "start replication from", "slot " + options.slot, waiter);
   if (!started) return started.error();
   return {};
