@@ -1,6 +1,6 @@
 #pragma once
 // ReconnectDelay: how long to wait before the next attempt to connect. The limit of the backoff
-// stays low, because four attempts a second cost a server nothing and recovery is to take less than
+// stays low, because seven attempts a second cost a server nothing and recovery is to take less than
 // a second, the session's start included. The first attempt after a loss goes at once, unless the
 // connection that was lost had lived only a moment: otherwise a server that ends each session right
 // away would be stormed.
@@ -18,7 +18,7 @@ namespace outbox::postgres {
 class ReconnectDelay {
  public:
   static constexpr core::Duration kFirstLimit = std::chrono::milliseconds(50);
-  static constexpr core::Duration kLastLimit = std::chrono::milliseconds(500);
+  static constexpr core::Duration kLastLimit = std::chrono::milliseconds(300);
   /// A password or a grant is mended by a person, and failed logins may lock an account.
   static constexpr core::Duration kAccessDelay = std::chrono::seconds(30);
   static constexpr core::Duration kAccessSpread = std::chrono::seconds(1);

@@ -80,10 +80,10 @@ TEST(ReconnectDelayTest, ASessionThatLivedAMomentIsNoReasonToStormTheServer) {
   ReconnectDelay delay(1);
   Duration total{};
   for (int i = 0; i < 20; ++i) total += delay.after_loss(milliseconds(5));
-  EXPECT_GT(total, seconds(3));
+  EXPECT_GT(total, seconds(2));  // ten a second
 }
 
-TEST(ReconnectDelayTest, DelaysGrowWithFullJitterAndStayBelowHalfASecond) {
+TEST(ReconnectDelayTest, DelaysGrowWithFullJitterAndStayBelowTheLimit) {
   ReconnectDelay delay(7);
   Duration longest{};
   Duration shortest = seconds(9);
@@ -96,7 +96,7 @@ TEST(ReconnectDelayTest, DelaysGrowWithFullJitterAndStayBelowHalfASecond) {
       shortest = std::min(shortest, drawn);
     }
   }
-  EXPECT_GT(longest, milliseconds(450));
+  EXPECT_GT(longest, ReconnectDelay::kLastLimit * 9 / 10);
   EXPECT_LT(shortest, milliseconds(100));
 }
 
