@@ -93,6 +93,7 @@ Result<void> WalSource::poll_meanwhile(core::Batch& batch, core::Credit credit, 
     adopt(start->identity, start->saved);
     attempts_.hold(start->identity, start->epoch);
     shared_->lease.acquired(start->lock_pid, interim_.slot_wait()->lock_seen_at());
+    for (Finding& notice : start->notices) shared_->add_notice(std::move(notice));
     shared_->add_notice({Severity::note, "POLLING_MEANWHILE",
                          attempts_.phase() + ". The rows above seq " +
                              std::to_string(std::max(start->delivered_seq, interim_.cursor())) +

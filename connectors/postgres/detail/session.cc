@@ -1,6 +1,7 @@
 #include "connectors/postgres/detail/session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "connectors/postgres/detail/fork.h"
 #include "connectors/postgres/detail/gap.h"
@@ -67,12 +68,12 @@ class Starting {
     if (auto taken = take_epoch(); !taken) return taken;
     if (auto shut = read_emitted(false); !shut) return shut;
     session_.saved = {core::StreamId{0}, {saved_.end.value, 0}, settled_position(saved_)};
+    session_.notices.push_back(std::move(*gap_));
     Result<Refill> refill =
         begin_refill(*sql_, *replication_, facts_, *saved_.delivered_seq, options_, phase_, waiter_,
                      [this](core::Instant asked_at) { return offer_polling(asked_at); });
     if (!refill) return refill.error();
     session_.refill = std::move(*refill);
-    session_.notices.push_back(std::move(*gap_));
     return {};
   }
 
@@ -86,8 +87,8 @@ class Starting {
     if (!connection) return "not polled meanwhile: " + core::to_string(connection.error());
     PQsetnonblocking(connection->handle(), 1);
     wait.offer({connection->release(), poll_statements(*facts_.table, options_), session_.identity,
-                session_.epoch, PQbackendPID(sql_->handle()), session_.saved,
-                *saved_.delivered_seq});
+                session_.epoch, PQbackendPID(sql_->handle()), session_.saved, *saved_.delivered_seq,
+                std::exchange(session_.notices, {})});
     return "";
   }
 

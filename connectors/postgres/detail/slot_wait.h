@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "connectors/postgres/detail/connection.h"
 #include "connectors/postgres/detail/poll_session.h"
@@ -28,6 +29,7 @@ struct InterimStart {
   int lock_pid = 0;  // of the session that holds the pipeline's lock
   core::Progress saved;
   uint64_t delivered_seq = 0;
+  std::vector<Finding> notices;  // what the job has to tell so far
 };
 
 class SlotWait {
