@@ -22,10 +22,10 @@ def stage(tmp_path, services):
     rest."""
     with Stage(tmp_path, connections=4, keys=40) as stage:
         stage.relay.start()
-        stage.relay.wait_ready()
+        stage.relay.wait_ready(90)
         stage.go()
         time.sleep(1)
-        stage.rest()
+        stage.rest(120)
         wait_until(lambda: saved_seq(stage) == last_seq(stage), "the last number is proven", 60)
         assert stage.relay.stop() == 0
         stage.database.execute("select pg_drop_replication_slot(%s)", [stage.relay.slot])
@@ -169,7 +169,7 @@ def test_row_12_a_relay_killed_while_the_slot_waits_polls_again_and_repeats_only
     wait_streaming(stage)
     stage.relay.kill()
     stage.relay.start()
-    stage.relay.wait_ready()
+    stage.relay.wait_ready(90)
     stage.rest(120)
     assert not [seq for seq in repeated_seqs(stage) if seq <= saved_first]
 
