@@ -208,7 +208,8 @@ Error PollReader::moved_back(uint64_t last_value) const {
 void PollReader::note_look(const Look& look, core::Now now) {
   const std::string& by = horizon_.held_back_by();
   // Under load somebody always writes; what counts is that the horizon stands still.
-  if (by.empty() || horizon_.value() != facts_.horizon) {
+  const bool first = facts_.read_at == core::Instant{};
+  if (first || by.empty() || horizon_.value() != facts_.horizon) {
     facts_.held_back_since = now.instant;
     held_back_told_ = false;
   }
