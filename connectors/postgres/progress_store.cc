@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "connectors/postgres/detail/polled_position.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
@@ -188,6 +189,10 @@ bool ProgressStore::send_save() {
   std::optional<std::string> delivered_seq;
   switch (options_.mode) {
     case Mode::wal:
+      if (const auto seq = polled_number(progress)) {
+        delivered_seq = std::to_string(*seq);
+        break;  // the LSNs stay as they were saved
+      }
       end = core::to_string(core::Lsn{progress.boundary.major});
       commit = core::to_string(core::Lsn{progress.settled.major});
       ordinal = std::to_string(progress.settled.minor);

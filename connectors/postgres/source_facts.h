@@ -1,6 +1,6 @@
 #pragma once
-// SourceFacts: what the last heartbeat saw, for metrics, status and lag. A plain value; belongs to
-// the pipeline's thread.
+// SourceFacts: what the last heartbeat saw, for metrics, status and lag; PollFacts: what the last
+// look of a poll saw. Plain values; they belong to the pipeline's thread.
 
 #include <cstdint>
 #include <optional>
@@ -30,6 +30,15 @@ struct SourceFacts {
   uint64_t lag_wal_bytes(core::Lsn confirmed) const {
     return confirmed.valid() && wal_end > confirmed ? wal_end.value - confirmed.value : 0;
   }
+};
+
+/// What a poll saw last, for metrics and status.
+struct PollFacts {
+  core::Instant read_at{};  // zero: no poll came back yet
+  uint64_t last_seq = 0;    // the sequence's last value then
+  uint64_t horizon = 0;
+  std::string held_back_by;  // who keeps the horizon below last_seq; empty: nobody
+  core::Instant held_back_since{};
 };
 
 /// How many events wait: the sequence's value at the last heartbeat minus the highest settled one,

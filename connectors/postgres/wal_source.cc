@@ -1,9 +1,6 @@
 #include "connectors/postgres/wal_source.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 
@@ -31,21 +28,6 @@ constexpr core::Duration kSilenceMaxLast = seconds(600);
 constexpr core::Duration kSeenLately = seconds(5);
 constexpr core::Duration kCloseTimeout = seconds(1);
 
-bool is_unix_socket(int fd) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  return getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
-         address.ss_family == AF_UNIX;
-}
-
-// TCP holds an acknowledgement back for up to 40 ms, hoping for company. A walsender under BBR may
-// send four packets ahead of it for 200 ms of every 10 s: a row and its commit are three, so events
-// would pile up for that long. Not for Unix sockets, which refuse it.
-void acknowledge_now(int fd) {
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-}
-
 }  // namespace
 
 WalSource::WalSource(PostgresOptions options, core::ChunkPool& pool,
@@ -53,8 +35,11 @@ WalSource::WalSource(PostgresOptions options, core::ChunkPool& pool,
     : options_(std::move(options)),
       shared_(std::move(shared)),
       reader_(options_.table, options_.columns, pool, options_.on_update, options_.captures),
+      interim_(options_, pool, shared_),
       refill_(pool),
-      attempts_(options_, start_session) {}
+      attempts_(options_, start_session) {
+  attempts_.offer_to(interim_.slot_wait());
+}
 
 WalSource::~WalSource() = default;
 
@@ -63,7 +48,7 @@ Result<void> WalSource::poll(core::Batch& batch, std::span<const core::Credit> c
   OUTBOX_ASSERT(credit.size() == 1);
   switch (state_) {
     case State::connecting:
-      return connect(now);
+      return connect(batch, credit[0], now);
     case State::refilling:
       return refill(batch, credit[0], now);
     case State::streaming:
@@ -74,35 +59,67 @@ Result<void> WalSource::poll(core::Batch& batch, std::span<const core::Credit> c
   return {};
 }
 
-Result<void> WalSource::connect(core::Now now) {
+Result<void> WalSource::connect(core::Batch& batch, core::Credit credit, core::Now now) {
   attempts_.handed_out(core::Lsn{reader_.handed().major}, reader_.last_event());
   Result<std::optional<Session>> session = attempts_.poll(now);
+  if (session && attempts_.running()) return poll_meanwhile(batch, credit, now);
+  if (interim_.end()) shared_->lease.lost();
   if (!session) {
     state_ = State::closed;
     return session.error();
   }
   if (!*session) return {};
-  adopt(**session);
-  if (!(*session)->refill) {
-    begin_streaming(std::move(**session), now);
-    return {};
-  }
-  state_ = State::refilling;
-  shared_->lease.acquired((*session)->refill->backend_pid, now.instant);
-  streaming_since_ = now.instant;
-  return refill_.begin(std::move(*(*session)->refill), options_);
+  adopt((*session)->identity, (*session)->saved);
+  reader_.clear_suspect();
+  for (Finding& notice : (*session)->notices) shared_->add_notice(std::move(notice));
+  if ((*session)->refill) return begin_refill(std::move(*(*session)->refill), now);
+  begin_streaming(std::move(**session), now);
+  return {};
 }
 
-void WalSource::adopt(Session& session) {
+void WalSource::adopt(const ServerIdentity& identity, const core::Progress& saved) {
   if (!resumed_) {
-    resumed_ = session.saved;
-    reader_.resume_after(std::max(session.saved.boundary, session.saved.settled));
-    shared_->confirmed.value = session.saved.boundary.major;  // saved, so it may be told
+    resumed_ = saved;
+    reader_.resume_after(std::max(saved.boundary, saved.settled));
+    shared_->confirmed.value = saved.boundary.major;  // saved, so it may be told
   }
-  shared_->identity = session.identity;
+  shared_->identity = identity;
   shared_->server_is_stopping = false;
-  reader_.clear_suspect();
-  for (Finding& notice : session.notices) shared_->add_notice(std::move(notice));
+}
+
+// While a job makes a slot.
+Result<void> WalSource::poll_meanwhile(core::Batch& batch, core::Credit credit, core::Now now) {
+  if (std::optional<InterimStart> start = interim_.take_offer()) {
+    adopt(start->identity, start->saved);
+    attempts_.hold(start->identity, start->epoch);
+    shared_->lease.acquired(start->lock_pid, interim_.slot_wait()->lock_seen_at());
+    for (Finding& notice : start->notices) shared_->add_notice(std::move(notice));
+    shared_->add_notice({Severity::note, "POLLING_MEANWHILE",
+                         attempts_.phase() + ". The rows above seq " +
+                             std::to_string(std::max(start->delivered_seq, interim_.cursor())) +
+                             " are polled meanwhile",
+                         ""});
+    Result<void> begun = interim_.begin(std::move(*start), reader_.handed(), now);
+    if (!begun) state_ = State::closed;
+    if (!begun) return begun;
+  }
+  shared_->lease.heard(interim_.slot_wait()->lock_seen_at());
+  if (!interim_.polling()) return {};
+  if (const Result<void> polled = interim_.poll(batch, credit, now); !polled) {
+    state_ = State::closed;
+    return attempts_.failed(polled.error(), now);
+  }
+  reader_.resume_after(interim_.handed());
+  reader_.note_event(interim_.covered());
+  return {};
+}
+
+Result<void> WalSource::begin_refill(Refill refill, core::Now now) {
+  reader_.skip_polled(interim_.cursor(), interim_.covered());
+  state_ = State::refilling;
+  shared_->lease.acquired(refill.backend_pid, now.instant);
+  streaming_since_ = now.instant;
+  return refill_.begin(std::move(refill), interim_.cursor(), options_);
 }
 
 Result<void> WalSource::refill(core::Batch& batch, core::Credit credit, core::Now now) {
@@ -146,7 +163,7 @@ void WalSource::begin_streaming(Session session, core::Now now) {
   reader_.begin_session();
   connection_ = std::move(session.replication);
   socket_ = SocketReader(connection_.get());
-  nap_ = Nap(is_unix_socket(PQsocket(connection_.get())) ? Nap::kLengthUnix : Nap::kLengthTcp);
+  nap_ = Nap(is_unix_socket(connection_.get()) ? Nap::kLengthUnix : Nap::kLengthTcp);
   shared_->lease.acquired(session.walsender_pid, now.instant);
   state_ = State::streaming;
   streaming_since_ = heard_at_ = asked_at_ = now.instant;
@@ -231,7 +248,7 @@ void WalSource::after_drain(Drained drained, uint64_t events, core::Now now) {
     nap_.add(events);
   } else {
     nap_until_ = nap_.drained(now.instant, events);
-    acknowledge_now(PQsocket(connection_.get()));
+    acknowledge_now(connection_.get());
   }
   oddities_.tell(reader_.counters(), options_, *shared_);
   for (Finding& notice : reader_.take_notices()) shared_->add_notice(std::move(notice));
@@ -262,7 +279,7 @@ void WalSource::send_due_status(core::Now now) {
   if (reader_.take_reply_requested() || ask || now.instant >= status_at_) {
     if (ask) asked_at_ = now.instant;
     status_at_ = now.instant + kStatusInterval;
-    if (!send_status(ask, now) || (!had_credit_ && peer_is_gone())) {
+    if (!send_status(ask, now) || (!had_credit_ && peer_is_gone(connection_.get()))) {
       lose_connection("the server closed it", now);
     }
     return;
@@ -288,13 +305,8 @@ bool WalSource::silent_too_long(core::Now now) const {
          now.instant - shared_->lease.seen_at() >= kSeenLately;
 }
 
-// A closed connection whose last data is still unread looks readable like any other.
-bool WalSource::peer_is_gone() const {
-  pollfd request{PQsocket(connection_.get()), POLLRDHUP, 0};
-  return ::poll(&request, 1, 0) > 0 && (request.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
-
 void WalSource::confirm(const core::Settled& settled) {
+  if (is_polled_boundary(settled.low)) return;
   shared_->confirmed.value = std::max(shared_->confirmed.value, settled.low.major);
 }
 
@@ -304,7 +316,7 @@ Interest WalSource::interest(core::Instant now) const {
   Interest interest;
   switch (state_) {
     case State::connecting:
-      return attempts_.interest();
+      return interim_.polling() ? interim_.interest(now) : attempts_.interest();
     case State::refilling:
       return refill_.interest(now);
     case State::streaming:
@@ -323,7 +335,8 @@ Interest WalSource::interest(core::Instant now) const {
 Health WalSource::health() const {
   switch (state_) {
     case State::connecting:
-      return attempts_.health();
+      if (!interim_.polling()) return attempts_.health();
+      return {HealthState::ok, interim_.reason(attempts_.phase())};
     case State::refilling:
       return {HealthState::ok, "reading the rows above seq " +
                                    std::to_string(refill_.refill().after_seq) + " again, " +
@@ -336,6 +349,11 @@ Health WalSource::health() const {
   return {HealthState::stopped, attempts_.reason()};
 }
 
+std::optional<WalSource::Interim> WalSource::interim() const {
+  if (!interim_.polling()) return std::nullopt;
+  return Interim{interim_.facts(), interim_.position(interim_.facts().last_seq)};
+}
+
 std::vector<Finding> WalSource::take_notices() { return std::exchange(shared_->notices, {}); }
 
 void WalSource::close(core::Now now) {
@@ -345,6 +363,7 @@ void WalSource::close(core::Now now) {
     if (send_status(false, now) && PQputCopyEnd(connection, nullptr) > 0) await_end_of_stream();
     connection_.reset();
   }
+  interim_.end();
   refill_.end();
   shared_->lease.lost();
   state_ = State::closed;

@@ -15,7 +15,9 @@
 //
 // Where the slot does not bring what comes next (gone, invalidated, ahead of saved progress, or the
 // pipeline was polled until now), the rows of the table above `delivered_seq` come first, in the
-// snapshot that a new slot exports; then its stream (detail/gap.h, detail/refill.h).
+// snapshot that a new slot exports; then its stream (detail/gap.h, detail/refill.h). Where Postgres
+// takes long to make the slot, which waits for every open write transaction, they are polled
+// meanwhile (detail/interim_poll.h).
 //
 // Loss of the connection heals: with full jitter, within about a second after the server is back.
 // Events that were handed out are not handed out again by this process.
@@ -31,6 +33,7 @@
 #include <string>
 #include <vector>
 
+#include "connectors/postgres/detail/interim_poll.h"
 #include "connectors/postgres/detail/nap.h"
 #include "connectors/postgres/detail/oddities.h"
 #include "connectors/postgres/detail/refill_reader.h"
@@ -68,6 +71,14 @@ class WalSource final : public core::Source {
   /// The highest LSN that the server was told it may forget up to.
   core::Lsn confirmed() const { return shared_->confirmed; }
 
+  /// While the table is polled because a new slot is waited for: what the last look saw, and the
+  /// position of its newest row. Nothing else lies at that position or beyond.
+  struct Interim {
+    PollFacts facts;
+    core::Position newest;
+  };
+  std::optional<Interim> interim() const;
+
   const ReaderCounters& counters() const { return reader_.counters(); }
   uint64_t reconnects() const { return attempts_.reconnects(); }
 
@@ -85,8 +96,10 @@ class WalSource final : public core::Source {
   enum class State : uint8_t { connecting, refilling, streaming, closed };
   enum class Drained : uint8_t { socket_empty, credit_used, connection_lost };
 
-  core::Result<void> connect(core::Now now);
-  void adopt(Session& session);
+  core::Result<void> connect(core::Batch& batch, core::Credit credit, core::Now now);
+  core::Result<void> poll_meanwhile(core::Batch& batch, core::Credit credit, core::Now now);
+  void adopt(const ServerIdentity& identity, const core::Progress& saved);
+  core::Result<void> begin_refill(Refill refill, core::Now now);
   core::Result<void> refill(core::Batch& batch, core::Credit credit, core::Now now);
   void begin_streaming(Session session, core::Now now);
   Drained lose_connection(const std::string& why, core::Now now);
@@ -99,12 +112,12 @@ class WalSource final : public core::Source {
   void send_due_status(core::Now now);
   bool send_status(bool ask_reply, core::Now now);
   bool silent_too_long(core::Now now) const;
-  bool peer_is_gone() const;
   void await_end_of_stream();
 
   PostgresOptions options_;
   std::shared_ptr<SharedSlot> shared_;
   WalReader reader_;
+  InterimPoll interim_;
   RefillReader refill_;
   Nap nap_{Nap::kLengthTcp};
 

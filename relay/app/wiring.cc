@@ -111,9 +111,21 @@ postgres::PostgresOptions postgres_options(const SourceConfig& source,
   return options;
 }
 
+// A look of a poll stands for a heartbeat: it came by once its newest row is settled.
+void add_look(SourceGauges& gauges, const postgres::PollFacts& facts, core::Position newest) {
+  if (facts.read_at == core::Instant{}) return;
+  gauges.heartbeat = Heartbeat{newest, facts.read_at, facts.last_seq};
+  gauges.held_back_seconds =
+      std::chrono::duration<double>(facts.read_at - facts.held_back_since).count();
+}
+
 SourceGauges gauges_of(const postgres::WalSource& source, const postgres::ProgressStore& progress) {
   SourceGauges gauges;
   gauges.reconnects = source.reconnects();
+  if (const auto interim = source.interim()) {
+    add_look(gauges, interim->facts, interim->newest);
+    return gauges;
+  }
   const postgres::SourceFacts& facts = progress.facts();
   if (!facts.heartbeat.valid()) return gauges;
   gauges.heartbeat =
@@ -124,15 +136,10 @@ SourceGauges gauges_of(const postgres::WalSource& source, const postgres::Progre
   return gauges;
 }
 
-// Each look is a heartbeat of its own.
 SourceGauges gauges_of(const postgres::PollSource& source) {
   SourceGauges gauges;
   gauges.reconnects = source.reconnects();
-  const postgres::PollFacts& facts = source.facts();
-  if (facts.read_at == core::Instant{}) return gauges;
-  gauges.heartbeat = Heartbeat{core::Position{facts.last_seq, 0}, facts.read_at, facts.last_seq};
-  gauges.held_back_seconds =
-      std::chrono::duration<double>(facts.read_at - facts.held_back_since).count();
+  add_look(gauges, source.facts(), core::Position{source.facts().last_seq, 0});
   return gauges;
 }
 

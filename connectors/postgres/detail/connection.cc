@@ -192,7 +192,7 @@ Result<Connection> Connection::open(const std::string& url, ConnectionKind kind,
 }
 
 Result<ResultHandle> Connection::await_result(const Waiter& waiter, core::Duration period,
-                                              const std::function<void()>& tick) {
+                                              const std::function<bool()>& tick) {
   ResultHandle last;
   while (true) {
     const int pending = PQflush(handle_.get());
@@ -211,8 +211,13 @@ Result<ResultHandle> Connection::await_result(const Waiter& waiter, core::Durati
       case Wait::called_off:
         return called_off("wait for Postgres");
       case Wait::timeout:
-        tick();
-        break;
+        if (tick()) break;
+        return Error{core::Fault::retry,
+                     "08006",
+                     "wait for",
+                     "Postgres",
+                     "the session beside it was lost",
+                     ""};
       case Wait::ready:
         if (PQconsumeInput(handle_.get()) == 0) return failure("read from", "Postgres");
     }
@@ -232,7 +237,7 @@ Result<Rows> Connection::run(const std::string& sql, const Parameters& parameter
                                                           static_cast<int>(values.size()), nullptr,
                                                           values.data(), nullptr, nullptr, 0);
   if (sent == 0) return failure(op, subject);
-  Result<ResultHandle> result = await_result(waiter, std::chrono::hours(1), [] {});
+  Result<ResultHandle> result = await_result(waiter, std::chrono::hours(1), [] { return true; });
   if (!result) return result.error();
   switch (PQresultStatus(result->get())) {
     case PGRES_COMMAND_OK:
@@ -247,7 +252,7 @@ Result<Rows> Connection::run(const std::string& sql, const Parameters& parameter
 
 Result<Rows> Connection::run_ticking(const std::string& sql, const std::string& op,
                                      const std::string& subject, const Waiter& waiter,
-                                     core::Duration period, const std::function<void()>& tick) {
+                                     core::Duration period, const std::function<bool()>& tick) {
   if (PQsendQuery(handle_.get(), sql.c_str()) == 0) return failure(op, subject);
   Result<ResultHandle> result = await_result(waiter, period, tick);
   if (!result) return result.error();

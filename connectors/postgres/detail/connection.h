@@ -95,10 +95,11 @@ class Connection {
   core::Result<Rows> run(const std::string& sql, const Parameters& parameters,
                          const std::string& op, const std::string& subject, const Waiter& waiter);
 
-  /// A statement that may take long: `tick` is called every `period` while its answer is awaited.
+  /// A statement that may take long: `tick` is called every `period` while its answer is awaited;
+  /// when it returns false the answer is not awaited any more, and the connection of no use.
   core::Result<Rows> run_ticking(const std::string& sql, const std::string& op,
                                  const std::string& subject, const Waiter& waiter,
-                                 core::Duration period, const std::function<void()>& tick);
+                                 core::Duration period, const std::function<bool()>& tick);
 
   PGconn* handle() { return handle_.get(); }
   ConnectionHandle release() { return std::move(handle_); }
@@ -107,7 +108,7 @@ class Connection {
   explicit Connection(ConnectionHandle handle) : handle_(std::move(handle)) {}
 
   core::Result<ResultHandle> await_result(const Waiter& waiter, core::Duration period,
-                                          const std::function<void()>& tick);
+                                          const std::function<bool()>& tick);
   core::Error failure(const std::string& op, const std::string& subject) const;
 
   ConnectionHandle handle_;

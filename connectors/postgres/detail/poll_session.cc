@@ -23,7 +23,7 @@ class Starting {
       const Result<void> done = (this->*step)();
       if (!done) return done.error();
     }
-    write_queries();
+    session_.statements = poll_statements(*facts_.table, options_);
     PQsetnonblocking(sql_->handle(), 1);
     session_.backend_pid = PQbackendPID(sql_->handle());
     session_.connection = sql_->release();
@@ -35,15 +35,10 @@ class Starting {
 
   Result<void> open() {
     phase_.set("connecting");
-    Result<Connection> opened =
-        Connection::open(options_.url, ConnectionKind::sql, application_name(options_), waiter_);
+    Result<Connection> opened = open_for_polling(options_, waiter_);
     if (!opened) return opened.error();
     sql_.emplace(std::move(*opened));
-    const auto set =
-        sql_->run("select set_config('default_transaction_isolation', 'read committed', false)", {},
-                  "prepare", "the session", waiter_);
-    if (!set) return set.error();
-    return prepare_for_lock(*sql_, PQserverVersion(sql_->handle()), waiter_);
+    return {};
   }
 
   Result<void> check_server() {
@@ -141,12 +136,6 @@ class Starting {
     return {};
   }
 
-  void write_queries() {
-    session_.rows = CopyStatement(*facts_.table, options_);
-    session_.look = look_query(std::to_string(facts_.table->oid), facts_.table->sequence);
-    session_.flush = "select pg_logical_emit_message(true, 'outbox.flush', '')";
-  }
-
   const SessionRequest& request_;
   const PostgresOptions& options_;
   Phase& phase_;
@@ -158,6 +147,25 @@ class Starting {
 };
 
 }  // namespace
+
+PollStatements poll_statements(const TableFacts& table, const PostgresOptions& options) {
+  return {look_query(std::to_string(table.oid), table.sequence),
+          "select pg_logical_emit_message(true, 'outbox.flush', '')",
+          CopyStatement(table, options)};
+}
+
+Result<Connection> open_for_polling(const PostgresOptions& options, const Waiter& waiter) {
+  Result<Connection> opened =
+      Connection::open(options.url, ConnectionKind::sql, application_name(options), waiter);
+  if (!opened) return opened.error();
+  const auto set =
+      opened->run("select set_config('default_transaction_isolation', 'read committed', false)", {},
+                  "prepare", "the session", waiter);
+  if (!set) return set.error();
+  const auto prepared = prepare_for_lock(*opened, PQserverVersion(opened->handle()), waiter);
+  if (!prepared) return prepared.error();
+  return opened;
+}
 
 Result<PollSession> start_poll_session(const SessionRequest& request, Phase& phase,
                                        const Waiter& waiter) {

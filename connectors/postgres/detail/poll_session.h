@@ -22,6 +22,19 @@
 
 namespace outbox::postgres {
 
+/// The statements of a poll; poll_reader.h says what they are for.
+struct PollStatements {
+  std::string look;   // three results: last_value, in_recovery · transaction, prepared, who ·
+                      // inserted, flushed
+  std::string flush;  // commits something of its own, which makes all that was written before it
+                      // durable
+  CopyStatement rows;
+};
+PollStatements poll_statements(const TableFacts& table, const PostgresOptions& options);
+
+/// A connection on which a poll's statements see what they must: each what is committed by then.
+core::Result<Connection> open_for_polling(const PostgresOptions& options, const Waiter& waiter);
+
 struct PollSession {
   ConnectionHandle connection;  // in non-blocking mode
   ServerIdentity identity;
@@ -29,13 +42,7 @@ struct PollSession {
   uint64_t epoch = 0;
   uint64_t delivered_seq = 0;  // saved: nothing at or below it can come any more
   std::vector<Finding> notices;
-
-  // The statements of a poll; poll_source.h says what they are for.
-  std::string look;   // three results: last_value, in_recovery · transaction, prepared, who ·
-                      // inserted, flushed
-  std::string flush;  // commits something of its own, which makes all that was written before it
-                      // durable
-  CopyStatement rows;
+  PollStatements statements;
 };
 
 /// Runs on a worker thread. Errors as start_session's.

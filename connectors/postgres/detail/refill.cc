@@ -8,8 +8,8 @@ namespace {
 
 using core::Result;
 
-void tell_who_is_waited_for(Connection& sql, const PostgresOptions& options, Phase& phase,
-                            const Waiter& waiter) {
+std::string who_is_waited_for(Connection& sql, const PostgresOptions& options,
+                              const Waiter& waiter) {
   const auto rows = sql.run(
       "(select 'pid ' || pid || coalesce(' (' || nullif(application_name, '') || ')', '') ||"
       "        coalesce(', open since ' || date_trunc('second', xact_start), '') as who"
@@ -18,20 +18,38 @@ void tell_who_is_waited_for(Connection& sql, const PostgresOptions& options, Pha
       "        date_trunc('second', prepared) from pg_prepared_xacts order by prepared limit 1)",
       {}, "ask who", "writes", waiter);
   const bool known = rows && !rows->empty();
-  phase.set("making slot " + options.slot +
-            ": Postgres waits for the end of every open write transaction" +
-            (known ? "; the oldest: " + rows->value("who") : ""));
+  return "making slot " + options.slot +
+         ": Postgres waits for the end of every open write transaction" +
+         (known ? "; the oldest: " + rows->value("who") : "");
+}
+
+// A walsender that waits looks after its client only while this timer runs, and only a statement of
+// SQL starts it.
+Result<void> watch_client(Connection& replication, const Waiter& waiter) {
+  for (const char* statement : {"set client_connection_check_interval = '2s'", "select 1"}) {
+    const auto done = replication.run(statement, {}, "prepare", "the session", waiter);
+    if (!done) return done.error();
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<MadeSlot> make_slot(Connection& sql, Connection& replication, const PostgresOptions& options,
-                           Phase& phase, const Waiter& waiter) {
+                           Phase& phase, const Waiter& waiter, const Meanwhile& meanwhile) {
   phase.set("making slot " + options.slot);
+  if (const auto watched = watch_client(replication, waiter); !watched) return watched.error();
   const auto made = replication.run_ticking(
       "CREATE_REPLICATION_SLOT " + quote_identifier(options.slot) + " LOGICAL pgoutput", "make",
-      "slot " + options.slot, waiter, std::chrono::seconds(1),
-      [&] { tell_who_is_waited_for(sql, options, phase, waiter); });
+      "slot " + options.slot, waiter, std::chrono::seconds(1), [&] {
+        const core::Instant asked_at = std::chrono::steady_clock::now();
+        const std::string text = who_is_waited_for(sql, options, waiter);
+        if (PQstatus(sql.handle()) == CONNECTION_BAD) return false;
+        phase.set(text);
+        const std::string more = meanwhile(asked_at);
+        if (!more.empty()) phase.set(text + "; " + more);
+        return true;
+      });
   if (!made) return made.error();
   return MadeSlot{made->lsn("consistent_point"), made->value("snapshot_name")};
 }
@@ -69,22 +87,19 @@ Result<void> pass_by_wal(Connection& sql, core::Lsn lsn, const Waiter& waiter) {
 
 Result<Refill> begin_refill(Connection& sql, Connection& replication, const ServerFacts& facts,
                             uint64_t after_seq, const PostgresOptions& options, Phase& phase,
-                            const Waiter& waiter) {
+                            const Waiter& waiter, const Meanwhile& meanwhile) {
   if (facts.slot) {
     const auto dropped =
         sql.run("select pg_drop_replication_slot(" + quote_literal(options.slot) + ")", {}, "drop",
                 "slot " + options.slot, waiter);
     if (!dropped) return dropped.error();
   }
-  const Result<MadeSlot> slot = make_slot(sql, replication, options, phase, waiter);
+  const Result<MadeSlot> slot = make_slot(sql, replication, options, phase, waiter, meanwhile);
   if (!slot) return slot.error();
   phase.set("reading rows again");
   if (const auto entered = enter_snapshot(sql, *slot, waiter); !entered) return entered.error();
   Refill refill{nullptr, PQbackendPID(sql.handle()), slot->begins, after_seq,
                 CopyStatement(*facts.table, options)};
-  const auto copying = sql.run(refill.statement.rows_above(after_seq), {}, "read rows of",
-                               "table " + options.table.text(), waiter);
-  if (!copying) return copying.error();
   PQsetnonblocking(sql.handle(), 1);
   refill.connection = sql.release();
   return refill;

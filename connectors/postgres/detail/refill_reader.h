@@ -21,7 +21,9 @@ class RefillReader {
  public:
   explicit RefillReader(core::ChunkPool& pool) : reader_(pool) {}
 
-  core::Result<void> begin(Refill refill, const PostgresOptions& options);
+  /// Asks for the rows above `after_seq`, up to which every committed row was handed out: not
+  /// below the refill's own.
+  core::Result<void> begin(Refill refill, uint64_t after_seq, const PostgresOptions& options);
 
   enum class Step : uint8_t {
     waiting,
@@ -47,16 +49,17 @@ class RefillReader {
   core::Interest interest(core::Instant now) const;
 
  private:
-  enum class State : uint8_t { copying, ending, settling };
+  enum class State : uint8_t { asking, copying, ending, settling };
 
+  Step await_first_word();
+  bool answer_ready();
   Step await_last_word(core::Batch& batch);
-  bool peer_is_gone() const;
   Step lost(std::string why);
 
   Refill refill_;
   SocketReader socket_;
   CopyReader reader_;
-  State state_ = State::copying;
+  State state_ = State::asking;
   uint64_t handed_out_ = 0;
   core::Position handed_;
   bool had_credit_ = false;

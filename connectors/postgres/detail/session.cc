@@ -1,10 +1,13 @@
 #include "connectors/postgres/detail/session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "connectors/postgres/detail/fork.h"
 #include "connectors/postgres/detail/gap.h"
+#include "connectors/postgres/detail/poll_session.h"
 #include "connectors/postgres/detail/server_facts.h"
+#include "connectors/postgres/detail/slot_wait.h"
 #include "connectors/postgres/detail/stream_start.h"
 #include "connectors/postgres/detail/takeover.h"
 #include "connectors/postgres/detail/timelines.h"
@@ -64,13 +67,29 @@ class Starting {
     if (auto still = judge_gap_again(); !still) return still;
     if (auto taken = take_epoch(); !taken) return taken;
     if (auto shut = read_emitted(false); !shut) return shut;
-    Result<Refill> refill = begin_refill(*sql_, *replication_, facts_, *saved_.delivered_seq,
-                                         options_, phase_, waiter_);
-    if (!refill) return refill.error();
-    session_.refill = std::move(*refill);
     session_.saved = {core::StreamId{0}, {saved_.end.value, 0}, settled_position(saved_)};
     session_.notices.push_back(std::move(*gap_));
+    Result<Refill> refill =
+        begin_refill(*sql_, *replication_, facts_, *saved_.delivered_seq, options_, phase_, waiter_,
+                     [this](core::Instant asked_at) { return offer_polling(asked_at); });
+    if (!refill) return refill.error();
+    session_.refill = std::move(*refill);
     return {};
+  }
+
+  // Called about once a second while the slot is waited for. Polling has a connection of its own:
+  // this session's holds the lock and asks for whom it is waited.
+  std::string offer_polling(core::Instant asked_at) {
+    SlotWait& wait = *request_.slot_wait;
+    wait.lock_seen(asked_at);
+    if (!wait.wanted()) return "";
+    Result<Connection> connection = open_for_polling(options_, waiter_);
+    if (!connection) return "not polled meanwhile: " + core::to_string(connection.error());
+    PQsetnonblocking(connection->handle(), 1);
+    wait.offer({connection->release(), poll_statements(*facts_.table, options_), session_.identity,
+                session_.epoch, PQbackendPID(sql_->handle()), session_.saved, *saved_.delivered_seq,
+                std::exchange(session_.notices, {})});
+    return "";
   }
 
   // Another relay may have closed it while this one waited for the lock.
@@ -171,7 +190,8 @@ class Starting {
 
   Result<void> make_first_slot() {
     if (facts_.slot || ever_saved()) return {};
-    const Result<MadeSlot> slot = make_slot(*sql_, *replication_, options_, phase_, waiter_);
+    const Result<MadeSlot> slot = make_slot(*sql_, *replication_, options_, phase_, waiter_,
+                                            [](core::Instant) { return std::string(); });
     if (!slot) return slot.error();
     note("SLOT_MADE", "made slot " + options_.slot + ": the pipeline begins at " +
                           core::to_string(slot->begins) + ", " + older_rows(*slot));

@@ -10,13 +10,14 @@
 // stop (invariant 8).
 //
 // Where the slot does not bring what progress says comes next, the session brings rows of the table
-// first (gap.h, refill.h).
+// first (gap.h, refill.h). While the new slot is waited for, they are polled (interim_poll.h).
 //
 // At a pipeline's first start (nothing was ever saved for it) the publication is made if it is
 // missing, then the slot, in this order always: a slot that is older than its publication cannot be
 // read.
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -42,6 +43,8 @@ class Phase {
   mutable std::mutex mutex_;
   std::string text_;  // guarded by mutex_
 };
+
+class SlotWait;
 
 struct Session {
   ConnectionHandle replication;  // streaming, in non-blocking mode; null with a refill
@@ -69,6 +72,9 @@ struct SessionRequest {
 
   /// A relation that looked like a partition of the outbox (WalReader); zero: none.
   uint32_t suspect = 0;
+
+  /// Where a slot that is waited for lets the pipeline poll meanwhile (slot_wait.h).
+  std::shared_ptr<SlotWait> slot_wait = nullptr;
 };
 
 /// Runs on a worker thread. A fatal Error ends the pipeline; one with Fault::retry is tried again,

@@ -8,6 +8,7 @@
 // `SessionT` has `identity` and `epoch`. The first session's are held from then on, and each later
 // attempt is told them: it checks that nobody took the pipeline over meanwhile.
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -47,11 +48,19 @@ class SessionAttempts {
     }
     SessionT session = std::move(**done);
     request_.suspect = 0;
-    if (request_.held) ++reconnects_;
-    request_.held = SessionRequest::Held{session.identity, session.epoch, {}, {}, 0};
+    if (std::exchange(had_session_, true)) ++reconnects_;
+    hold(session.identity, session.epoch);
     reason_.clear();
     return std::optional<SessionT>(std::move(session));
   }
+
+  /// This process has the pipeline: from a session on, or from a job's word that it will.
+  void hold(const ServerIdentity& identity, uint64_t epoch) {
+    request_.held = SessionRequest::Held{identity, epoch, {}, {}, 0};
+  }
+
+  /// Jobs offer it what polling needs while they wait for a slot.
+  void offer_to(std::shared_ptr<SlotWait> slot_wait) { request_.slot_wait = std::move(slot_wait); }
 
   /// There is no session because of `error`: handed back if it cannot heal, tried again otherwise.
   core::Result<void> failed(const core::Error& error, core::Now now) {
@@ -86,6 +95,10 @@ class SessionAttempts {
   uint64_t reconnects() const { return reconnects_; }
   const std::string& reason() const { return reason_; }
 
+  /// A job is under way, and what it is at.
+  bool running() const { return worker_.running(); }
+  std::string phase() const { return phase_.get(); }
+
   /// The two below: while there is no session.
   core::Interest interest() const {
     core::Interest interest;
@@ -110,6 +123,7 @@ class SessionAttempts {
   SessionRequest request_;
   std::string reason_;  // why there is no session
   core::Instant retry_at_{};
+  bool had_session_ = false;
   uint64_t reconnects_ = 0;
   Phase phase_;  // before worker_, whose job writes it
   Background<core::Result<SessionT>> worker_;

@@ -1,6 +1,9 @@
 #include "connectors/postgres/detail/socket_reader.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 namespace outbox::postgres {
 namespace {
@@ -30,6 +33,23 @@ SocketReader::Read SocketReader::read() {
     }
   }
   return PQconsumeInput(connection_) != 0 ? Read::some : Read::lost;
+}
+
+bool peer_is_gone(PGconn* connection) {
+  pollfd request{PQsocket(connection), POLLRDHUP, 0};
+  return ::poll(&request, 1, 0) > 0 && (request.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+void acknowledge_now(PGconn* connection) {
+  const int on = 1;
+  setsockopt(PQsocket(connection), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
+bool is_unix_socket(PGconn* connection) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  return getsockname(PQsocket(connection), reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
+         address.ss_family == AF_UNIX;
 }
 
 }  // namespace outbox::postgres

@@ -35,4 +35,15 @@ class SocketReader {
   int fruitless_reads_ = 0;
 };
 
+/// Whether the other side has closed the connection. Seen also while what it sent before is unread,
+/// where a socket looks readable like any other.
+bool peer_is_gone(PGconn* connection);
+
+/// TCP holds an acknowledgement back for up to 40 ms, hoping for company. A walsender under BBR may
+/// send four packets ahead of it for 200 ms of every 10 s: a row and its commit are three, so
+/// events would pile up for that long. Unix sockets refuse this, and do not need it.
+void acknowledge_now(PGconn* connection);
+
+bool is_unix_socket(PGconn* connection);
+
 }  // namespace outbox::postgres

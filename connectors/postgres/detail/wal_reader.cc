@@ -230,6 +230,10 @@ Result<ReadStep> WalReader::on_insert(const Insert& insert, CopyBuffer& message,
   Result<void> read = table_->read(insert.row, row_);
   if (!read) [[unlikely]]
     return at_this_lsn(read.error());
+  if (begin_.final_lsn < polled_before_ && row_.seq <= polled_seq_) [[unlikely]] {
+    ++counters_.repeated;
+    return ReadStep::go_on;
+  }
   hand_out(message, batch);
   return ReadStep::go_on;
 }

@@ -69,6 +69,13 @@ class WalReader {
   /// Drops everything at or before `position` from now on.
   void resume_after(core::Position position);
 
+  /// Rows with seq up to `seq` whose commit lies before `before` were polled while the slot was
+  /// made (interim_poll.h): dropped like all that was handed out.
+  void skip_polled(uint64_t seq, core::Lsn before) {
+    polled_seq_ = seq;
+    polled_before_ = before;
+  }
+
   /// Whose WAL it is: needed before the first session, and again after a failover.
   void know_server(std::string system_id, Timelines timelines) {
     captures_.know_server(std::move(system_id), std::move(timelines));
@@ -154,6 +161,8 @@ class WalReader {
   // The process's.
   core::Position handed_;
   core::Lsn last_event_;
+  uint64_t polled_seq_ = 0;
+  core::Lsn polled_before_;
   core::Lsn received_;
   uint32_t suspect_ = 0;
   std::unordered_set<uint32_t> strangers_;
