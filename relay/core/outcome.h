@@ -32,6 +32,8 @@ struct Completion {
   Ticket ticket;
   Outcome outcome = Outcome::durable;
   std::unique_ptr<Cause> cause;  // null for durable and returned
+  /// From a journal: it held this event before, so an earlier process wrote it.
+  bool known_before = false;
 };
 
 }  // namespace outbox::core
