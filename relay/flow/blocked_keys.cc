@@ -1,16 +1,31 @@
 #include "relay/flow/blocked_keys.h"
 
+#include <algorithm>
+
 #include "relay/core/assert.h"
 
 namespace outbox::flow {
 
-BlockedKeys::Passage BlockedKeys::passage(uint64_t key) const {
+BlockedKeys::Passage BlockedKeys::passage(uint64_t key, core::Ticket ticket) const {
   const auto found = keys_.find(key);
   if (found == keys_.end()) return Passage::free;
-  return found->second.on_their_way == found->second.open ? Passage::draining : Passage::blocked;
+  const Letters& letters = found->second;
+  if (letters.from && letters.from->stream == ticket.stream && ticket.index < letters.from->index) {
+    return Passage::free;
+  }
+  return letters.on_their_way == letters.open ? Passage::draining : Passage::blocked;
 }
 
-void BlockedKeys::add(uint64_t key, uint64_t letters) { keys_[key].open += letters; }
+void BlockedKeys::add(uint64_t key, uint64_t letters, std::optional<core::Ticket> from) {
+  const auto [found, added] = keys_.try_emplace(key);
+  Letters& known = found->second;
+  if (added) {
+    known.from = from;
+  } else if (known.from && from && from->stream == known.from->stream) {
+    known.from = std::min(*known.from, *from);
+  }
+  known.open += letters;
+}
 
 void BlockedKeys::replay_put_back(uint64_t key) {
   Letters& letters = keys_.at(key);

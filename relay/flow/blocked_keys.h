@@ -10,7 +10,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
+
+#include "relay/core/position.h"
 
 namespace outbox::flow {
 
@@ -28,11 +31,14 @@ class BlockedKeys {
   bool empty() const { return keys_.empty(); }
   size_t size() const { return keys_.size(); }
   bool full() const { return keys_.size() >= kBlockedKeysMax; }
-  Passage passage(uint64_t key) const;
+  /// Of the event in this cell. One that lies before the first of the key's letters, and came back
+  /// after that was refused, passes.
+  Passage passage(uint64_t key, core::Ticket ticket) const;
 
-  /// `letters` more of this key are in the journal, or on their way there.
-  void add(uint64_t key, uint64_t letters = 1);
-  /// One of them turned out to be there already.
+  /// `letters` more of this key are in the journal, or on their way there. `from`: the cell that
+  /// becomes one; nothing for those of an earlier process.
+  void add(uint64_t key, uint64_t letters, std::optional<core::Ticket> from = std::nullopt);
+  /// One of them turned out to be an earlier process's, which was counted at the start.
   void forget(uint64_t key) { settle(key, 0); }
 
   /// One of them comes back for a delivery; then exactly one of the two below.
@@ -45,6 +51,7 @@ class BlockedKeys {
 
  private:
   struct Letters {
+    std::optional<core::Ticket> from;
     uint64_t open = 0;
     uint64_t on_their_way = 0;
   };

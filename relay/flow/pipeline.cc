@@ -113,9 +113,10 @@ Result<void> Pipeline::complete(Completion& completion, Now now) {
       retry_.failed(now.instant, describe(completion));
       return {};
     case Outcome::reject:
-      refuse(completion.ticket, completion.cause && !completion.cause->code.empty()
-                                    ? std::move(*completion.cause)
-                                    : core::Cause{"REJECTED", "the sink gave no cause"});
+      done.cause = completion.cause && !completion.cause->code.empty()
+                       ? std::move(completion.cause)
+                       : std::make_unique<core::Cause>("REJECTED", "the sink gave no cause");
+      refuse(completion.ticket);
       return {};
     case Outcome::unknown:
       return stopped("UNKNOWN_OUTCOME", core::to_string(done.event.id), describe(completion),
@@ -211,18 +212,16 @@ void Pipeline::take(core::Item& item) {
   ++counters_.taken;
   counters_.taken_bytes += item.event.bytes();
   Ticket ticket{item.stream, 0};
-  add(ticket, item);
+  if (add(ticket, item).cause) refuse(ticket);
 }
 
-// What the router refuses keeps its place: events of its key before it go first, and a rule that
-// holds or parks applies from this event on.
 Cell& Pipeline::add(Ticket& ticket, core::Item& item) {
   ticket.index = windows_[ticket.stream.value].add(item.event, std::move(item.chunk));
   Decision decision = router_.route(item.event);
   Cell& added = cell(ticket);
   added.route = decision.route;
   added.destination = decision.destination;
-  if (decision.verdict == Verdict::reject) added.cause = std::move(decision.cause);
+  added.cause = std::move(decision.cause);
   return added;
 }
 

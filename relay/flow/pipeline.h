@@ -26,7 +26,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "relay/core/checkpoint.h"
@@ -134,7 +134,7 @@ class Pipeline {
   void take(core::Item& item);
   Cell& add(core::Ticket& ticket, core::Item& item);
   void settle_cell(core::Ticket ticket);
-  void refuse(core::Ticket ticket, core::Cause cause);
+  void refuse(core::Ticket ticket);
   void keep_behind(core::Ticket ticket);
   void to_journal(core::Ticket ticket, core::Purpose purpose, std::unique_ptr<core::Cause> cause);
   void go_back(core::Ticket ticket);
@@ -179,8 +179,9 @@ class Pipeline {
   uint64_t lanes_offered_at_ = 0;  // wait_generation() when lanes were last offered
   size_t journal_waiting_ = 0;     // cells that the journal has not admitted
   BlockedKeys blocked_;
-  bool blocked_known_ = false;                // the replay has named them all
-  std::unordered_set<uint64_t> stuck_;        // keys of a letter refused again in this round
+  bool blocked_known_ = false;  // the replay has named them all
+  std::unordered_map<uint64_t, uint64_t>
+      stuck_;  // keys refused again in this round, from which cell on
   std::optional<core::Position> round_told_;  // the boundary of the last round that was confirmed
   Retry retry_;
   Retry journal_retry_;

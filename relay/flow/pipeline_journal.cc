@@ -1,4 +1,5 @@
 // What a pipeline does with events that the sink does not take: the journal's part.
+#include <algorithm>
 #include <utility>
 
 #include "relay/core/assert.h"
@@ -17,14 +18,18 @@ using core::Result;
 using core::StreamId;
 using core::Ticket;
 
-// A refused letter of the replay changes only its row: that it was refused again.
-void Pipeline::refuse(Ticket ticket, core::Cause cause) {
+// For the cell's cause. A letter of the replay changes only its row: that it was refused again.
+void Pipeline::refuse(Ticket ticket) {
   Cell& refused = cell(ticket);
+  auto why = std::move(refused.cause);
   newest_refusal_ =
-      Refusal{cause, refused.event.position, newest_refusal_ ? newest_refusal_->count + 1 : 1};
-  auto why = std::make_unique<core::Cause>(std::move(cause));
+      Refusal{*why, refused.event.position, newest_refusal_ ? newest_refusal_->count + 1 : 1};
   if (is_replay(ticket.stream)) {
-    if (refused.event.aggregate_id) stuck_.insert(key_hash(refused.event, refused.destination));
+    if (refused.event.aggregate_id) {
+      const uint64_t key = key_hash(refused.event, refused.destination, refused.route);
+      const auto [first, added] = stuck_.try_emplace(key, ticket.index);
+      if (!added) first->second = std::min(first->second, ticket.index);
+    }
     return to_journal(ticket, Purpose::result, std::move(why));
   }
   switch (router_.routes()[refused.route].on_failure) {
@@ -58,7 +63,8 @@ void Pipeline::to_journal(Ticket ticket, Purpose purpose, std::unique_ptr<core::
   }
   const bool blocks = purpose == Purpose::hold || purpose == Purpose::park;
   OUTBOX_ASSERT(!blocks || replay_ != nullptr);
-  if (blocks && kept.event.aggregate_id) blocked_.add(key_hash(kept.event, kept.destination));
+  if (blocks && kept.event.aggregate_id)
+    blocked_.add(key_hash(kept.event, kept.destination, kept.route), 1, ticket);
   kept.cause = std::move(cause);
   kept.purpose = purpose;
   kept.state = CellState::queued;
@@ -103,7 +109,7 @@ void Pipeline::journal_keeps(const Completion& completion, const Cell& done) {
     case Purpose::park:
       ++(done.purpose == Purpose::hold ? route.held : route.parked);
       if (completion.known_before && done.event.aggregate_id) {
-        blocked_.forget(key_hash(done.event, done.destination));
+        blocked_.forget(key_hash(done.event, done.destination, done.route));
       }
       return;
     case Purpose::result:

@@ -29,7 +29,7 @@ void Pipeline::take_replay(core::Item& item) {
     case core::ItemKind::blocked: {
       OUTBOX_ASSERT(!blocked_known_);
       const Decision decision = router_.route(item.event);
-      return blocked_.add(key_hash(item.event, decision.destination), item.letters);
+      return blocked_.add(key_hash(item.event, decision.destination, decision.route), item.letters);
     }
     case core::ItemKind::event:
       break;
@@ -37,7 +37,10 @@ void Pipeline::take_replay(core::Item& item) {
   Ticket ticket{core::StreamId{static_cast<uint16_t>(saved_.size())}, 0};
   Cell& added = add(ticket, item);
   added.blocks_key = item.letters > 0 && added.event.aggregate_id;
-  if (added.blocks_key) blocked_.replay_begins(key_hash(added.event, added.destination));
+  if (added.blocks_key) {
+    blocked_.replay_begins(key_hash(added.event, added.destination, added.route));
+  }
+  if (added.cause) refuse(ticket);
 }
 
 // The round is over: what was stuck in it may be tried in the next.
@@ -52,13 +55,13 @@ void Pipeline::confirm_replay() {
 // A letter behind one of its key that was refused again: nothing happened to it.
 void Pipeline::put_back(Ticket ticket) {
   const Cell& done = cell(ticket);
-  if (done.blocks_key) blocked_.replay_put_back(key_hash(done.event, done.destination));
+  if (done.blocks_key) blocked_.replay_put_back(key_hash(done.event, done.destination, done.route));
   settle_cell(ticket);
 }
 
 void Pipeline::replay_settled(const Cell& done) {
   if (!done.blocks_key) return;
-  const uint64_t key = key_hash(done.event, done.destination);
+  const uint64_t key = key_hash(done.event, done.destination, done.route);
   done.cause ? blocked_.replay_put_back(key) : blocked_.replay_delivered(key);
 }
 

@@ -66,13 +66,10 @@ Admission Pipeline::submit_cell(Ticket ticket, Now now, const Lease& lease) {
   Cell& next = cell(ticket);
   const Gate gate = pass_gate(ticket);
   if (gate == Gate::wait) return Admission::wait;
-  if (gate == Gate::closed || next.cause) {
-    did_work_ = true;
-    if (gate == Gate::open) refuse(ticket, std::move(*next.cause));
-    return Admission::admitted;
-  }
+  if (gate == Gate::closed) return did_work_ = true, Admission::admitted;
   if (auto cause = router_.refusal(next.event, next.route, *next.destination, now)) {
-    refuse(ticket, std::move(*cause));
+    next.cause = std::make_unique<core::Cause>(std::move(*cause));
+    refuse(ticket);
     did_work_ = true;
     return Admission::admitted;
   }
@@ -102,7 +99,7 @@ core::Delivery Pipeline::delivery_of(Ticket ticket, const Cell& next, const Leas
 uint64_t Pipeline::lane_of(Ticket ticket) {
   const Cell& keyed = cell(ticket);
   if (!keyed.event.aggregate_id) return (ticket.pack() + 1) * kHashSalt;
-  const uint64_t key = key_hash(keyed.event, keyed.destination);
+  const uint64_t key = key_hash(keyed.event, keyed.destination, keyed.route);
   return is_replay(ticket.stream) ? ~key : key;
 }
 
@@ -111,14 +108,14 @@ Pipeline::Gate Pipeline::pass_gate(Ticket ticket) {
   const Cell& next = cell(ticket);
   if (!next.event.aggregate_id) return Gate::open;
   if (is_replay(ticket.stream)) {
-    if (stuck_.empty() || !stuck_.contains(key_hash(next.event, next.destination))) {
-      return Gate::open;
-    }
+    if (stuck_.empty()) return Gate::open;
+    const auto stuck = stuck_.find(key_hash(next.event, next.destination, next.route));
+    if (stuck == stuck_.end() || ticket.index < stuck->second) return Gate::open;
     put_back(ticket);
     return Gate::closed;
   }
   if (blocked_.empty()) return Gate::open;
-  switch (blocked_.passage(key_hash(next.event, next.destination))) {
+  switch (blocked_.passage(key_hash(next.event, next.destination, next.route), ticket)) {
     case BlockedKeys::Passage::free:
       return Gate::open;
     case BlockedKeys::Passage::draining:

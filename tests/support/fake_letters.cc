@@ -40,11 +40,12 @@ bool FakeLetters::write(const core::Delivery& delivery) {
   }
   const uint64_t number = number_of(delivery.event->id);
   for (const Letter& known : letters_) {
-    if (known.event.number == number) return true;
+    if (known.event.number == number) return known.epoch < delivery.epoch;
   }
   Letter& letter = letters_.emplace_back();
   letter.event = spec_of(*delivery.event);
   letter.kept = delivery.purpose;
+  letter.epoch = delivery.epoch;
   if (delivery.cause != nullptr) letter.cause = delivery.cause->code;
   return false;
 }

@@ -20,13 +20,14 @@ class FakeLetters {
     EventSpec event;
     core::Purpose kept = core::Purpose::dead_letter;  // or hold, park
     std::string cause;                                // code; empty: it stands behind another
+    uint64_t epoch = 0;                               // of the process that wrote it
     bool open = true;
     uint32_t refused_again = 0;
 
     bool blocks() const { return open && event.key && kept != core::Purpose::dead_letter; }
   };
 
-  /// Takes a journal's delivery in. True: it held this event before.
+  /// Takes a journal's delivery in. True: an earlier process wrote this event.
   bool write(const core::Delivery& delivery);
 
   const std::deque<Letter>& all() const { return letters_; }

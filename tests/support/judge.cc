@@ -33,6 +33,7 @@ void Judge::committed(core::StreamId stream, const EventSpec& spec, const std::s
   known.spec = &spec;
   known.stream = stream;
   known.fate = fate;
+  known.destination = destination;
   if (spec.key) {
     known.chain = &chains_[{stream.value, destination, *spec.key}];
     known.place = known.chain->numbers.size();
@@ -128,15 +129,15 @@ void Judge::check_landing(const Known& known, Purpose purpose) {
 
 // An event that itself was not refused is only kept behind a letter of its key.
 void Judge::keep(Known& known, const core::Delivery& delivery) {
-  if (delivery.cause == nullptr) {
-    const bool behind =
-        known.chain != nullptr &&
-        std::any_of(known.chain->numbers.begin(), known.chain->numbers.end(), [&](uint64_t number) {
-          const Known& other = known_.at(number);
-          return other.letter_open && &other != &known;
-        });
-    if (!behind && !known.letter_open) {
-      at_fault(9, name(known) + " was kept though no letter of its key is open");
+  // A key is blocked in all streams, and they write their letters in no common order.
+  if (delivery.cause == nullptr && streams_.size() == 1) {
+    const bool behind = std::any_of(known_.begin(), known_.end(), [&](const auto& each) {
+      const Known& other = each.second;
+      return other.kept && &other != &known && other.destination == known.destination &&
+             known.spec->key && other.spec->key == known.spec->key;
+    });
+    if (!behind && !known.kept) {
+      at_fault(9, name(known) + " was kept though no letter of its key was before it");
     }
   }
   if (known.kept) return;
@@ -148,8 +149,8 @@ void Judge::mended() {
 }
 
 void Judge::mended(uint64_t number) {
-  Known& known = known_.at(number);
-  if (known.fate == Fate::keep) known.fate = Fate::deliver;
+  const auto found = known_.find(number);
+  if (found != known_.end() && found->second.fate == Fate::keep) found->second.fate = Fate::deliver;
 }
 
 void Judge::refused(const core::Delivery& delivery) {

@@ -79,6 +79,7 @@ class Judge : public Witness {
     const EventSpec* spec = nullptr;
     core::StreamId stream;
     Fate fate = Fate::deliver;
+    std::string destination;
     Chain* chain = nullptr;  // null: no key, no order
     size_t place = 0;        // in the chain
     uint32_t landed = 0;
