@@ -32,6 +32,9 @@ struct Completion {
   Ticket ticket;
   Outcome outcome = Outcome::durable;
   std::unique_ptr<Cause> cause;  // null for durable and returned
+  /// From a journal: an earlier process wrote this event there (its epoch is lower). What this one
+  /// wrote, and was not told of, does not count.
+  bool known_before = false;
 };
 
 }  // namespace outbox::core

@@ -55,17 +55,24 @@ struct Destination {
   bool key_required = false;  // a compacted topic
 };
 
+/// All but the first go to the journal. With a held or parked event the journal saves, in the same
+/// transaction, that its stream is settled up to and with it: else a crash would bring events of
+/// its key again that were delivered before it, and they would end up behind it.
 enum class Purpose : uint8_t {
   deliver,
-  dead_letter,  // to the journal, with the cause
+  dead_letter,  // keep it, with the cause; its key goes on
+  hold,         // keep it, and its key's later events behind it; tried again by itself
+  park,         // the same, until an operator acts
+  result,       // of a letter that was delivered again (no cause), or refused again (cause)
 };
 
 struct Delivery {
   Ticket ticket;
   const Event* event = nullptr;
   const Destination* destination =
-      nullptr;                   // null only for dead letters of events that no route or topic fits
-  const Cause* cause = nullptr;  // for dead letters
+      nullptr;  // null only for dead letters of events that no route or topic fits
+  /// Why the journal keeps it; null for an event that only stands behind a letter of its key.
+  const Cause* cause = nullptr;
   uint64_t epoch = 0;
   uint32_t attempts = 0;  // failed deliveries before this one
   uint32_t route = 0;     // as the Router numbers them: says which format the record has

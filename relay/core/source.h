@@ -28,9 +28,14 @@
 
 namespace outbox::core {
 
+///
+/// A replay source (flow/pipeline.h) hands out letters of the journal, in rounds: the events of one
+/// round, then a boundary; the next round comes once that was confirmed. Before the first round
+/// come the keys that have letters, then a boundary.
 enum class ItemKind : uint8_t {
   event,     // `event` and the `chunk` it lives in
   boundary,  // `event.position` only
+  blocked,   // `event` names a key by what routes it; `letters` of it are held or parked
 };
 
 struct Item {
@@ -38,6 +43,9 @@ struct Item {
   StreamId stream;
   Event event;
   ChunkRef chunk;
+  /// From a replay source: how many letters that block their key this item stands for. An event is
+  /// 1 of a held or parked letter, 0 of a dead one.
+  uint64_t letters = 0;
 };
 
 /// What one poll brought. Owned by the pipeline and reused, so that a step allocates nothing.

@@ -6,9 +6,14 @@
 //                in order)
 //
 // Completions come first, so that memory frees before intake. A cell goes through its purposes one
-// at a time: deliver, or deliver, refused, then dead_letter; only the last one's *durable* settles
-// it. So "dead letter before confirm" is a state here, seen by every golden script (invariants 1,
-// 3, 4, 6 and 7).
+// at a time: deliver, or deliver, refused, then dead_letter, hold or park; only the last one's
+// *durable* settles it. So "dead letter before confirm" is a state here, seen by every golden
+// script (invariants 1, 3, 4, 6 and 7).
+//
+// What the journal keeps comes back through a second source, the replay, as one more stream: its
+// cells go deliver, then result. A key with held or parked letters is blocked (blocked_keys.h): its
+// new events become letters too. When one letter of a key is refused again, the later ones of the
+// same round are put back untouched.
 //
 // Thread: one thread owns a pipeline and everything it was given. It does no I/O of its own, starts
 // no thread and reads no clock; the same step() runs in production, in golden scripts and in the
@@ -21,6 +26,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "relay/core/checkpoint.h"
@@ -29,6 +35,7 @@
 #include "relay/core/result.h"
 #include "relay/core/sink.h"
 #include "relay/core/source.h"
+#include "relay/flow/blocked_keys.h"
 #include "relay/flow/histogram.h"
 #include "relay/flow/lanes.h"
 #include "relay/flow/retry.h"
@@ -53,9 +60,13 @@ struct PipelineOptions {
 };
 
 struct RouteCounters {
-  uint64_t delivered = 0;
+  uint64_t delivered = 0;  // without the replayed ones
   uint64_t dead_lettered = 0;
+  uint64_t held = 0;    // with those behind them
+  uint64_t parked = 0;  // the same
   uint64_t skipped = 0;
+  uint64_t replayed = 0;
+  uint64_t refused_again = 0;  // replays
   LatencyHistogram commit_to_acknowledged;
 };
 
@@ -83,8 +94,10 @@ class Pipeline {
     core::Instant wake_at = core::kNever;
   };
 
+  /// `replay`: one stream of letters; null where the journal gives nothing back, and then no route
+  /// may hold or park.
   Pipeline(const PipelineOptions& options, core::Source& source, Router& router, core::Sink& sink,
-           core::Sink& journal, core::Checkpoint& checkpoint);
+           core::Sink& journal, core::Checkpoint& checkpoint, core::Source* replay = nullptr);
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
@@ -98,9 +111,10 @@ class Pipeline {
   const PipelineCounters& counters() const { return counters_; }
   const Window& window(core::StreamId stream) const { return windows_[stream.value]; }
   const std::optional<Refusal>& newest_refusal() const { return newest_refusal_; }
+  const BlockedKeys& blocked_keys() const { return blocked_; }
   size_t open_cells() const;
   size_t open_bytes() const;
-  /// Commit time of the oldest event that is not settled.
+  /// Commit time of the oldest event of the source that is not settled.
   std::optional<core::WallTime> oldest_open_commit() const;
   /// Why nothing is submitted although there is something to submit; empty otherwise.
   const std::string& retry_reason() const {
@@ -110,27 +124,43 @@ class Pipeline {
  private:
   core::Result<void> settle(core::Sink& sink, core::Now now);
   core::Result<void> complete(core::Completion& completion, core::Now now);
-  core::Result<void> complete_dead_letter(core::Completion& completion, core::Now now);
+  core::Result<void> complete_journal(core::Completion& completion, core::Now now);
+  void journal_keeps(const core::Completion& completion, const Cell& done);
   core::Result<void> confirm(core::Now now, const core::Lease& lease);
   core::Result<void> intake(core::Now now);
   void submit(core::Now now, const core::Lease& lease);
 
-  void give_credit();
+  core::Credit credit_of(const Window& window) const;
   void take(core::Item& item);
+  Cell& add(core::Ticket& ticket, core::Item& item);
   void settle_cell(core::Ticket ticket);
-  void refuse(core::Ticket ticket, core::Cause cause);
+  void refuse(core::Ticket ticket);
+  void keep_behind(core::Ticket ticket);
+  void to_journal(core::Ticket ticket, core::Purpose purpose, std::unique_ptr<core::Cause> cause);
   void go_back(core::Ticket ticket);
 
+  bool is_replay(core::StreamId stream) const { return stream.value == saved_.size(); }
+  core::Result<void> intake_replay(core::Now now);
+  void take_replay(core::Item& item);
+  void confirm_replay();
+  void put_back(core::Ticket ticket);
+  void replay_settled(const Cell& done);
+
+  enum class Gate : uint8_t { open, wait, closed };
+  Gate pass_gate(core::Ticket ticket);
+  void submit_deliveries(core::Now now, const core::Lease& lease);
   core::Admission submit_cell(core::Ticket ticket, core::Now now, const core::Lease& lease);
-  void submit_dead_letters(core::StreamId stream, core::Now now, const core::Lease& lease);
+  void submit_journal(core::StreamId stream, core::Now now, const core::Lease& lease);
   core::Admission submit_window(core::StreamId stream, core::Now now, const core::Lease& lease);
   core::Delivery delivery_of(core::Ticket ticket, const Cell& cell, const core::Lease& lease) const;
 
   void save(core::Now now, const core::Lease& lease);
   core::Instant save_due(const SavedProgress& saved) const;
   core::Instant wake_at(core::Instant now) const;
+  /// Rises whenever a cell in a lane may go on.
+  uint64_t wait_generation() const { return sink_.wait_generation() + blocked_.generation(); }
   Cell& cell(core::Ticket ticket) { return windows_[ticket.stream.value].at(ticket.index); }
-  uint64_t key_of(core::Ticket ticket);
+  uint64_t lane_of(core::Ticket ticket);
 
   PipelineOptions options_;
   core::Source& source_;
@@ -138,15 +168,21 @@ class Pipeline {
   core::Sink& sink_;
   core::Sink& journal_;
   core::Checkpoint& checkpoint_;
+  core::Source* replay_;
 
   core::ChunkPool
       detached_;  // bytes of events that left the fast path; before windows_, whose cells hold them
-  std::vector<Window> windows_;
-  std::vector<SavedProgress> saved_;
-  size_t next_turn_ = 0;  // the stream to be submitted first
+  std::vector<Window> windows_;       // the source's streams, then the replay's
+  std::vector<SavedProgress> saved_;  // the source's streams
+  size_t next_turn_ = 0;              // the stream to be submitted first
   Lanes lanes_;
-  uint64_t lanes_offered_at_ = 0;    // the sink's wait_generation when lanes were last offered
-  size_t dead_letters_waiting_ = 0;  // refused cells that the journal has not admitted
+  uint64_t lanes_offered_at_ = 0;  // wait_generation() when lanes were last offered
+  size_t journal_waiting_ = 0;     // cells that the journal has not admitted
+  BlockedKeys blocked_;
+  bool blocked_known_ = false;  // the replay has named them all
+  std::unordered_map<uint64_t, uint64_t>
+      stuck_;  // keys refused again in this round, from which cell on
+  std::optional<core::Position> round_told_;  // the boundary of the last round that was confirmed
   Retry retry_;
   Retry journal_retry_;
   bool taking_ = true;

@@ -20,7 +20,12 @@
 namespace outbox::flow {
 
 /// What happens to an event that cannot be delivered.
-enum class OnFailure : uint8_t { skip, dead_letter };
+enum class OnFailure : uint8_t {
+  skip,
+  dead_letter,  // it alone goes to the journal
+  hold,         // with its key's later events behind it, tried again by itself
+  park,         // the same, until an operator acts
+};
 
 /// A topic made of the aggregate type by a rule of its own (a regular expression). Two are equal
 /// when their texts are.

@@ -29,6 +29,7 @@ uint64_t Window::add(const core::Event& event, core::ChunkRef chunk) {
   cell.attempts = 0;
   cell.state = CellState::queued;
   cell.purpose = core::Purpose::deliver;
+  cell.blocks_key = false;
   bytes_ += cell.bytes;
   return end_++;
 }

@@ -35,14 +35,18 @@ struct Cell {
   core::Event event;
   core::ChunkRef chunk;
   const core::Destination* destination = nullptr;
-  std::unique_ptr<core::Cause> cause;  // why it goes to the dead letters
+  std::unique_ptr<core::Cause> cause;  // why it is refused; null: it is not, so far
   std::optional<core::Position> boundary;
   size_t bytes = 0;
   uint32_t route = 0;
   uint32_t attempts = 0;  // failed deliveries so far
   CellState state = CellState::queued;
   core::Purpose purpose = core::Purpose::deliver;
+  bool blocks_key = false;  // a letter that comes back, and blocks its key until it is delivered
 };
+
+/// So far ahead cells and bytes are fetched: they were last touched thousands of events ago.
+inline constexpr size_t kFetchAhead = 8;
 
 class Window {
  public:

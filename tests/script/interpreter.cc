@@ -61,6 +61,8 @@ void Interpreter::dispatch(const Words& words) {
   if (verb == "lease" && words.at(1) == "lost") return world_->lose_lease();
   if (verb == "lease" && words.at(1) == "back") return world_->regain_lease();
   if (verb == "overtake") return static_cast<void>(++world_->store.epoch);
+  if (verb == "replay") return world_->replay().replay();
+  if (verb == "mend") return mend();
   if (verb == "stop-intake") return world_->pipeline().stop_intake();
   if (verb == "crash") {
     return crash(words.size() > 1 ? InFlight::everything_lands : InFlight::nothing_lands);
@@ -75,7 +77,7 @@ void Interpreter::make_world(const Words& words) {
   options.pipeline.window_cells = 16;
   options.witness = &trace_;
   options.started = false;
-  bool skips = false;
+  Fate fate_if_refused = Fate::dead_letter;
   for (size_t at = 1; at < words.size(); ++at) {
     const size_t equals = words[at].find('=');
     const std::string name = words[at].substr(0, equals);
@@ -87,9 +89,15 @@ void Interpreter::make_world(const Words& words) {
     } else if (name == "streams") {
       options.streams = number(value);
     } else if (name == "on-failure" && value == "skip") {
-      skips = true;
+      fate_if_refused = Fate::skip;
       options.routes = {flow::default_route()};
       options.routes[0].on_failure = flow::OnFailure::skip;
+    } else if (name == "on-failure" && (value == "hold" || value == "park")) {
+      fate_if_refused = Fate::keep;
+      options.replays = true;
+      options.routes = {flow::default_route()};
+      options.routes[0].on_failure =
+          value == "hold" ? flow::OnFailure::hold : flow::OnFailure::park;
     } else {
       no_command("no option: " + words[at]);
     }
@@ -97,7 +105,7 @@ void Interpreter::make_world(const Words& words) {
   const uint64_t steps_max = world_ ? world_->steps_max() : UINT64_MAX;
   world_ = std::make_unique<support::World>(options);
   world_->steps_at_most(steps_max);
-  world_->judge.fate_if_refused(skips ? Fate::skip : Fate::dead_letter);
+  world_->judge.fate_if_refused(fate_if_refused);
   start();
   trace_.take();
 }
@@ -155,6 +163,7 @@ void Interpreter::told(const std::optional<flow::Pipeline::Next>& next) {
 
 void Interpreter::crash(InFlight in_flight) {
   if (in_flight == InFlight::everything_lands) {
+    for (const uint64_t refused : refused_) world_->sink().poison(refused);
     world_->sink().land_in_flight();
     world_->journal().land_in_flight();
   }
@@ -188,7 +197,22 @@ std::string Interpreter::crash_after(uint64_t steps, InFlight in_flight) {
   world_->run_for(std::chrono::minutes(1));
   if (world_->error) return "the next process stopped: " + core::to_string(*world_->error);
   world_->judge.at_rest();
-  return world_->judge.violation();
+  if (!world_->replays()) return world_->judge.violation();
+  mend();
+  world_->run_for(std::chrono::minutes(1));
+  world_->judge.at_rest();
+  if (world_->judge.violated()) return world_->judge.violation();
+  return world_->letters.open() == 0 ? "" : "letters are open though all is mended";
+}
+
+void Interpreter::mend() {
+  refused_.clear();
+  world_->mend();
+}
+
+void Interpreter::mend(uint64_t number) {
+  std::erase(refused_, number);
+  world_->judge.mended(number);
 }
 
 // ---- what the world answers
@@ -209,6 +233,7 @@ void Interpreter::complete(FakeSink& sink, const std::string& how, const Words& 
   if (how == "acks" || how == "returns") {
     for (size_t at = 2; at < words.size(); ++at) {
       const core::Ticket ticket = ticket_of(sink, words[at]);
+      if (how == "acks" && &sink == &world_->sink()) mend(trace_.number_of(words[at]));
       how == "acks" ? sink.acknowledge(ticket) : sink.give_back(ticket);
     }
     return;
@@ -248,6 +273,7 @@ void Interpreter::show() {
   };
   list("topic:", world_->delivered);
   list("dead letters:", world_->dead_letters);
+  if (world_->replays()) show_letters();
   for (size_t stream = 0; stream < world_->upstreams.size(); ++stream) {
     const core::Progress& row = world_->store.rows[stream];
     trace_.line("stream " + std::to_string(stream) + ": slot " +
@@ -257,6 +283,16 @@ void Interpreter::show() {
   if (!world_->running()) return;
   trace_.line("open: " + std::to_string(world_->pipeline().open_cells()) +
               (world_->pipeline().drained() ? ", drained" : ""));
+}
+
+void Interpreter::show_letters() {
+  std::string text = "open letters:";
+  for (const support::FakeLetters::Letter& letter : world_->letters.all()) {
+    if (!letter.open) continue;
+    text += " " + trace_.name_of(letter.event.number);
+    if (!letter.cause.empty()) text += "(" + letter.cause + ")";
+  }
+  trace_.line(text);
 }
 
 }  // namespace outbox::script

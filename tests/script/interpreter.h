@@ -44,6 +44,9 @@ class Interpreter {
   void crash(InFlight in_flight);
   void start();
   void show();
+  void show_letters();
+  void mend();
+  void mend(uint64_t number);
 
   const Script& script_;
   Trace trace_;

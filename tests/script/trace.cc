@@ -22,11 +22,30 @@ std::string text_of(core::Position position) {
   return std::to_string(position.major) + "/" + std::to_string(position.minor);
 }
 
+namespace {
+
+const char* target_of(core::Purpose purpose) {
+  switch (purpose) {
+    case core::Purpose::deliver:
+      return "sink <- ";
+    case core::Purpose::dead_letter:
+      return "journal <- ";
+    case core::Purpose::hold:
+      return "journal <- hold ";
+    case core::Purpose::park:
+      return "journal <- park ";
+    case core::Purpose::result:
+      return "journal <- result of ";
+  }
+  return "";
+}
+
+}  // namespace
+
 void Trace::submitted(const core::Delivery& delivery, core::Admission admission) {
-  const bool dead = delivery.purpose == core::Purpose::dead_letter;
-  std::string text = dead ? "journal <- " : "sink <- ";
+  std::string text = target_of(delivery.purpose);
   text += name_of(support::number_of(delivery.event->id));
-  if (dead && delivery.cause != nullptr) text += " (" + delivery.cause->code + ")";
+  if (delivery.cause != nullptr) text += " (" + delivery.cause->code + ")";
   if (admission == core::Admission::full) text += ": full";
   if (admission == core::Admission::wait) text += ": wait";
   line(text);

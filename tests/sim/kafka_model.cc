@@ -19,8 +19,8 @@ bool chance(core::Random& random, uint64_t percent) { return random.below(100) <
 }  // namespace
 
 KafkaModel::KafkaModel(Weather weather, const std::vector<Taken>& taken, support::Witness& witness,
-                       KafkaCoverage& coverage)
-    : weather_(weather), taken_(taken), witness_(witness), coverage_(coverage) {
+                       KafkaCoverage& coverage, support::FakeLetters* letters)
+    : weather_(weather), taken_(taken), witness_(witness), coverage_(coverage), letters_(letters) {
   partitions_.resize(weather.partitions);
 }
 
@@ -57,7 +57,7 @@ KafkaModel::Partition& KafkaModel::partition_of(const Delivery& delivery) {
 }
 
 Taken KafkaModel::taken(const Delivery& delivery) const {
-  if (delivery.purpose == core::Purpose::dead_letter) return Taken::well;
+  if (delivery.purpose != core::Purpose::deliver) return Taken::well;
   const uint64_t number = support::number_of(delivery.event->id);
   return number < taken_.size() ? taken_[number] : Taken::well;
 }
@@ -97,6 +97,13 @@ void KafkaModel::poll(std::vector<core::Completion>& completions, core::Now) {
   for (core::Completion& completion : completions_) completions.push_back(std::move(completion));
   completions_.clear();
   news_ = false;
+}
+
+void KafkaModel::make_topic(const std::string& name) {
+  missing_.erase(name);
+  if (const auto found = topics_.find(name); found != topics_.end()) {
+    found->second.state = DestinationState::usable;
+  }
 }
 
 // ---- the broker's side
@@ -266,13 +273,19 @@ void KafkaModel::die(core::Random& random) {
 
 void KafkaModel::land(Batch& batch) {
   batch.landed = true;
-  for (const Delivery& delivery : batch.deliveries) witness_.landed(delivery);
+  for (const Delivery& delivery : batch.deliveries) {
+    witness_.landed(delivery);
+    if (letters_ != nullptr && letters_->write(delivery)) known_before_.insert(delivery.ticket);
+  }
 }
 
 void KafkaModel::complete(const Delivery& delivery, Outcome outcome, const char* code) {
   core::Completion completion;
   completion.ticket = delivery.ticket;
   completion.outcome = outcome;
+  if (outcome == Outcome::durable) {
+    completion.known_before = known_before_.erase(delivery.ticket) > 0;
+  }
   if (code != nullptr) completion.cause = std::make_unique<core::Cause>(core::Cause{code, ""});
   completions_.push_back(std::move(completion));
   if (outcome == Outcome::returned) ++coverage_.returned;

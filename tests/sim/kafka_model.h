@@ -15,6 +15,7 @@
 
 #include "relay/core/backoff.h"
 #include "relay/core/sink.h"
+#include "tests/support/fake_letters.h"
 #include "tests/support/witness.h"
 
 namespace outbox::sim {
@@ -50,8 +51,9 @@ struct KafkaCoverage {
 class KafkaModel : public core::Sink {
  public:
   /// `taken` is indexed by the number of the event's id and outlives the model, as the rest does.
+  /// As a journal it writes what lands to `letters`.
   KafkaModel(Weather weather, const std::vector<Taken>& taken, support::Witness& witness,
-             KafkaCoverage& coverage);
+             KafkaCoverage& coverage, support::FakeLetters* letters = nullptr);
 
   /// One thing happens on the broker's side, if there is anything to do.
   void act(core::Random& random);
@@ -66,6 +68,8 @@ class KafkaModel : public core::Sink {
   bool ready() const { return !completions_.empty() || news_; }
   /// Topics that do not exist, whoever asks.
   void missing_topic(const std::string& name) { missing_.insert(name); }
+  /// Somebody made it.
+  void make_topic(const std::string& name);
 
   core::Ordering ordering() const override { return core::Ordering::fail_stop; }
   const core::Destination& destination(std::string_view name) override;
@@ -109,6 +113,8 @@ class KafkaModel : public core::Sink {
   const std::vector<Taken>& taken_;
   support::Witness& witness_;
   KafkaCoverage& coverage_;
+  support::FakeLetters* letters_;
+  std::set<core::Ticket> known_before_;  // landed, and not completed yet
   std::map<std::string, core::Destination, std::less<>> topics_;
   std::set<std::string> missing_;
   std::vector<core::Destination*> unknown_;

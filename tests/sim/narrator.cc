@@ -1,5 +1,6 @@
 #include "tests/sim/narrator.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -44,6 +45,10 @@ void Narrator::submitted(const core::Delivery& delivery, core::Admission admissi
 void Narrator::landed(const core::Delivery& delivery) {
   tell("has", delivery, "");
   judge_.landed(delivery);
+  if (delivery.purpose != core::Purpose::hold && delivery.purpose != core::Purpose::park) return;
+  core::Progress& row = store_.rows[delivery.ticket.stream.value];
+  row.settled = std::max(row.settled, delivery.event->position);
+  judge_.saved(row);
 }
 
 void Narrator::refused(const core::Delivery& delivery) {

@@ -2,6 +2,7 @@
 // Narrator: passes on to the judge what the pipeline and the world do to each other, and tells it
 // to a person who replays a seed.
 
+#include "tests/support/fake_checkpoint.h"
 #include "tests/support/judge.h"
 #include "tests/support/witness.h"
 
@@ -9,7 +10,9 @@ namespace outbox::sim {
 
 class Narrator : public support::Witness {
  public:
-  Narrator(support::Judge& judge, bool telling) : judge_(judge), telling_(telling) {}
+  /// `store`: where a journal that gives letters back saves with them how far the stream is.
+  Narrator(support::Judge& judge, support::ProgressStore& store, bool telling)
+      : judge_(judge), store_(store), telling_(telling) {}
 
   void submitted(const core::Delivery& delivery, core::Admission admission) override;
   void landed(const core::Delivery& delivery) override;
@@ -23,6 +26,7 @@ class Narrator : public support::Witness {
   void tell(const char* what, const core::Delivery& delivery, const char* how);
 
   support::Judge& judge_;
+  support::ProgressStore& store_;
   bool telling_;
 };
 

@@ -51,6 +51,7 @@ void draw_weights(Plan& plan, core::Random& random) {
   plan.weight(Action::lease) = one_of(random, {0, 0, 1, 3});
   plan.weight(Action::crash) = one_of(random, {0, 1, 1, 3});
   plan.weight(Action::overtake) = one_of(random, {0, 0, 0, 1});
+  plan.weight(Action::replay) = plan.keeps() ? one_of(random, {0, 2, 10}) : 0;
   for (const uint64_t weight : plan.weights) plan.weight_sum += weight;
 }
 
@@ -58,6 +59,7 @@ void draw_weights(Plan& plan, core::Random& random) {
 
 Plan draw_plan(core::Random& random) {
   Plan plan;
+  plan.refused = static_cast<Refused>(random.below(3));
   draw_weights(plan, random);
   plan.actions = one_of(random, {60, 300, 1'000});
   plan.events_max = one_of(random, {5, 30, 150});
@@ -74,6 +76,8 @@ Plan draw_plan(core::Random& random) {
   plan.pipeline = draw_options(random);
   plan.sink_weather = draw_weather(random);
   plan.journal_weather = draw_weather(random);
+  // Letters that come back are written in one order, by one connection.
+  if (plan.keeps()) plan.journal_weather.partitions = 1;
   return plan;
 }
 
@@ -87,7 +91,11 @@ std::string describe(const Plan& plan) {
   text << "window: " << plan.pipeline.window_cells << " cells, " << plan.pipeline.window_bytes
        << " bytes; " << plan.streams << " streams, " << plan.items_per_poll << " items a poll\n";
   text << "workload: up to " << plan.events_max << " events of " << plan.keys << " keys, bad ones "
-       << plan.bad_event_chance << " %\n";
+       << plan.bad_event_chance << " %, "
+       << (!plan.keeps()                   ? "dead letters"
+           : plan.refused == Refused::hold ? "held"
+                                           : "parked")
+       << "\n";
   weather("sink", plan.sink_weather);
   weather("journal", plan.journal_weather);
   return text.str();

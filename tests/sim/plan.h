@@ -25,8 +25,12 @@ enum class Action : uint8_t {
   lease,       // lost or regained
   crash,       // kill -9, and a new start
   overtake,    // another relay raised the epoch
+  replay,      // letters are asked for again, after something was mended or not
 };
-inline constexpr size_t kActions = 11;
+inline constexpr size_t kActions = 12;
+
+/// What becomes of refused events.
+enum class Refused : uint8_t { dead_letter, hold, park };
 
 struct Plan {
   std::array<uint64_t, kActions> weights{};
@@ -44,13 +48,16 @@ struct Plan {
   size_t items_per_poll = 1;
   uint64_t save_doubt_chance = 0;
   uint64_t disconnect_chance = 0;
+  Refused refused = Refused::dead_letter;
 
   flow::PipelineOptions pipeline;
   Weather sink_weather;
   Weather journal_weather;
 
   /// What may be open at most: the budget, and one event more for each stream.
-  size_t bytes_max() const { return pipeline.window_bytes + streams * (payload_max + 64); }
+  size_t bytes_max() const { return pipeline.window_bytes + windows() * (payload_max + 64); }
+  size_t windows() const { return streams + (keeps() ? 1 : 0); }
+  bool keeps() const { return refused != Refused::dead_letter; }
 
   uint64_t& weight(Action action) { return weights[static_cast<size_t>(action)]; }
 };

@@ -25,6 +25,7 @@ constexpr int kHealingRoundsMax = 200'000;
 
 struct Simulation::Process {
   std::unique_ptr<support::FakeSource> source;
+  std::unique_ptr<support::FakeReplay> replay;  // null: the journal gives nothing back
   std::unique_ptr<FakeCheckpoint> checkpoint;
   std::unique_ptr<flow::Router> router;
   std::unique_ptr<flow::Pipeline> pipeline;
@@ -40,7 +41,8 @@ Simulation::Simulation(uint64_t seed, Telling telling, Coverage& coverage)
       upstreams_(plan_.streams),
       store_(plan_.streams),
       judge_(plan_.streams),
-      narrator_(judge_, telling == Telling::every_action) {
+      narrator_(judge_, store_, telling == Telling::every_action) {
+  if (plan_.keeps()) judge_.fate_if_refused(Fate::keep);
   taken_.push_back(Taken::well);  // no event has number 0
   if (telling == Telling::every_action) std::fputs(describe(plan_).c_str(), stdout);
 }
@@ -87,8 +89,14 @@ EventSpec Simulation::draw_event(Fate* fate, std::string* destination) {
         taken = Taken::refused_by_broker;
         break;
       case 4:
-        taken = Taken::refused_by_client;
+        // Without a fence what follows may be delivered before it: not where keys are blocked.
+        taken = plan_.keeps() ? Taken::refused_by_broker : Taken::refused_by_client;
         break;
+    }
+    if (plan_.keeps() && *fate == Fate::dead_letter) *fate = Fate::keep;
+    if (mended_ && *fate == Fate::keep && spec.aggregate_type != kIllegal) {
+      *fate = Fate::deliver;
+      taken = Taken::well;
     }
   }
   if (*fate == Fate::dead_letter) ++coverage_.dead_letters;
@@ -154,17 +162,22 @@ void Simulation::start() {
   process->checkpoint->saves(FakeCheckpoint::Saves::held);
   process->sink =
       std::make_unique<KafkaModel>(plan_.sink_weather, taken_, narrator_, coverage_.sink);
-  process->sink->missing_topic("outbox.event." + std::string(kMissing));
+  if (!mended_) process->sink->missing_topic("outbox.event." + std::string(kMissing));
   process->journal =
-      std::make_unique<KafkaModel>(plan_.journal_weather, taken_, narrator_, coverage_.journal);
+      std::make_unique<KafkaModel>(plan_.journal_weather, taken_, narrator_, coverage_.journal,
+                                   plan_.keeps() ? &letters_ : nullptr);
+  if (plan_.keeps()) process->replay = std::make_unique<support::FakeReplay>(letters_);
+  flow::Route all = flow::default_route();
+  if (plan_.refused == Refused::hold) all.on_failure = flow::OnFailure::hold;
+  if (plan_.refused == Refused::park) all.on_failure = flow::OnFailure::park;
   process->router = std::make_unique<flow::Router>(
       std::vector<flow::Route>{
           {"noise", std::string(kSkipped), {}, "not a topic", flow::OnFailure::skip},
-          flow::default_route()},
+          std::move(all)},
       *process->sink);
-  process->pipeline =
-      std::make_unique<flow::Pipeline>(plan_.pipeline, *process->source, *process->router,
-                                       *process->sink, *process->journal, *process->checkpoint);
+  process->pipeline = std::make_unique<flow::Pipeline>(
+      plan_.pipeline, *process->source, *process->router, *process->sink, *process->journal,
+      *process->checkpoint, process->replay.get());
   process_ = std::move(process);
   wake_at_ = clock_.now().instant;
   tell("start with epoch " + std::to_string(epoch_));
@@ -193,7 +206,7 @@ void Simulation::step() {
   flow::Pipeline& pipeline = *process_->pipeline;
   const core::Lease lease{epoch_, lease_held_ ? core::kNever : now.instant};
   auto next = pipeline.step(now, lease);
-  judge_.holds(pipeline.open_cells(), plan_.streams * plan_.pipeline.window_cells,
+  judge_.holds(pipeline.open_cells(), plan_.windows() * plan_.pipeline.window_cells,
                pipeline.open_bytes(), plan_.bytes_max());
   if (!next) {
     tell("stopped: " + core::to_string(next.error()));
@@ -246,6 +259,8 @@ void Simulation::act(Action action) {
       ++store_.epoch;
       ++coverage_.relays_overtaken;
       return tell("overtaken");
+    case Action::replay:
+      return replay();
   }
 }
 
@@ -296,6 +311,9 @@ void Simulation::heal() {
       clock_.advance_to(wake_at_);
     } else if (committed_events_ < plan_.events_max && chance(50)) {
       commit();
+    } else if (plan_.keeps() && !mended_) {
+      judge_.at_rest();
+      mend_all();
     } else {
       return check_rest();
     }
@@ -316,10 +334,47 @@ void Simulation::end_faults() {
 // Like the runner, which sleeps unless one of these wakes it.
 bool Simulation::woken() const {
   return process_->sink->ready() || process_->journal->ready() || process_->checkpoint->ready() ||
-         process_->source->ready() || wake_at_ <= clock_.now().instant;
+         process_->source->ready() || (process_->replay && process_->replay->ready()) ||
+         wake_at_ <= clock_.now().instant;
+}
+
+void Simulation::replay() {
+  if (letters_.open() > 0 && chance(50)) {
+    mend(letters_.all()[random_.below(letters_.all().size())].event.number);
+  }
+  tell("replay");
+  process_->replay->replay();
+}
+
+void Simulation::mend(uint64_t number) {
+  if (taken_[number] != Taken::refused_by_broker) return;
+  tell("mend event " + std::to_string(number));
+  taken_[number] = Taken::well;
+  judge_.mended(number);
+}
+
+// All but the events for which there is no topic of a legal name.
+void Simulation::mend_all() {
+  tell("all is mended");
+  mended_ = true;
+  for (uint64_t number = 1; number < next_number_; ++number) mend(number);
+  process_->sink->make_topic("outbox.event." + std::string(kMissing));
+  for (const auto& letter : letters_.all()) {
+    ++coverage_.kept;
+    if (letter.cause.empty()) ++coverage_.kept_behind;
+    coverage_.refused_again += letter.refused_again;
+    if (letter.event.aggregate_type == kMissing) judge_.mended(letter.event.number);
+  }
+  process_->replay->replay();
 }
 
 void Simulation::check_rest() {
+  for (const auto& letter : letters_.all()) {
+    if (letter.open && letter.event.aggregate_type != kIllegal) {
+      judge_.at_fault(9, "a letter is open though its cause is mended: event " +
+                             std::to_string(letter.event.number));
+    }
+  }
   flow::Pipeline& pipeline = *process_->pipeline;
   judge_.at_rest();
   if (pipeline.open_cells() != 0 || pipeline.open_bytes() != 0)

@@ -18,6 +18,7 @@
 #include "tests/sim/narrator.h"
 #include "tests/sim/plan.h"
 #include "tests/support/fake_checkpoint.h"
+#include "tests/support/fake_letters.h"
 #include "tests/support/fake_source.h"
 #include "tests/support/fake_upstream.h"
 #include "tests/support/judge.h"
@@ -43,6 +44,9 @@ struct Coverage {
   uint64_t duplicates = 0;
   uint64_t dead_letters = 0;
   uint64_t skipped = 0;
+  uint64_t kept = 0;         // letters that block their key
+  uint64_t kept_behind = 0;  // among them, those that only stand behind one
+  uint64_t refused_again = 0;
 };
 
 enum class Telling : uint8_t { nothing, every_action };
@@ -71,6 +75,9 @@ class Simulation {
   Action draw_action();
   void heal();
   void end_faults();
+  void replay();
+  void mend(uint64_t number);
+  void mend_all();
   void check_rest();
   bool woken() const;
   bool chance(uint64_t percent) { return random_.below(100) < percent; }
@@ -84,6 +91,7 @@ class Simulation {
   std::vector<support::FakeUpstream> upstreams_;
   support::ProgressStore store_;
   support::Judge judge_;
+  support::FakeLetters letters_;
   Narrator narrator_;
   std::vector<Taken> taken_;
   std::unique_ptr<Process> process_;
@@ -93,6 +101,7 @@ class Simulation {
   uint64_t committed_events_ = 0;
   bool lease_held_ = true;
   bool worked_ = false;
+  bool mended_ = false;  // all that can be
 };
 
 }  // namespace outbox::sim

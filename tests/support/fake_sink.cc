@@ -97,8 +97,8 @@ void FakeSink::take_all_in_order() {
 void FakeSink::acknowledge(Ticket ticket) {
   check_order(ticket);
   const Delivery delivery = take_out(ticket);
-  land(delivery);
-  complete(delivery, Outcome::durable, nullptr);
+  const bool known_before = land(delivery);
+  complete(delivery, Outcome::durable, nullptr, known_before);
 }
 
 void FakeSink::acknowledge_all() {
@@ -151,22 +151,25 @@ Delivery FakeSink::take_out(Ticket ticket) {
   return delivery;
 }
 
-void FakeSink::complete(const Delivery& delivery, Outcome outcome, const Cause* cause) {
+void FakeSink::complete(const Delivery& delivery, Outcome outcome, const Cause* cause,
+                        bool known_before) {
   core::Completion completion;
   completion.ticket = delivery.ticket;
   completion.outcome = outcome;
+  completion.known_before = known_before;
   if (cause != nullptr) completion.cause = std::make_unique<Cause>(*cause);
   completions_.push_back(std::move(completion));
   if (witness_ != nullptr) witness_->completed(delivery, outcome);
 }
 
-void FakeSink::land(const Delivery& delivery) {
+bool FakeSink::land(const Delivery& delivery) {
   log_.push_back({delivery.ticket, number_of(delivery.event->id),
                   delivery.destination != nullptr ? delivery.destination->name : "",
                   key_of(delivery), std::string(delivery.event->payload.value_or("")),
                   delivery.cause != nullptr ? delivery.cause->code : "", delivery.event->position,
                   delivery.epoch, delivery.attempts});
   if (witness_ != nullptr) witness_->landed(delivery);
+  return letters_ != nullptr && letters_->write(delivery);
 }
 
 void FakeSink::fence_behind(const Delivery& failed) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "relay/core/sink.h"
+#include "tests/support/fake_letters.h"
 #include "tests/support/witness.h"
 
 namespace outbox::support {
@@ -35,7 +36,9 @@ class FakeSink : public core::Sink {
     uint32_t attempts = 0;
   };
 
-  explicit FakeSink(Witness* witness = nullptr) : witness_(witness) {}
+  /// As a journal, with `letters`: what lands is written there.
+  explicit FakeSink(Witness* witness = nullptr, FakeLetters* letters = nullptr)
+      : witness_(witness), letters_(letters) {}
 
   // -- destinations: usable once asked for, unless told otherwise before
   core::Destination& topic(const std::string& name);
@@ -70,6 +73,8 @@ class FakeSink : public core::Sink {
   void land_in_flight();
   /// Refused by an uncorked sink, with a fence, whenever it comes.
   void poison(uint64_t number) { poison_.insert(number); }
+  /// From now on it takes everything.
+  void mend() { poison_.clear(); }
 
   // -- what a test looks at
   const std::vector<core::Delivery>& outside() const { return outside_; }
@@ -92,13 +97,15 @@ class FakeSink : public core::Sink {
   core::Admission admission_of(const core::Delivery& delivery) const;
   core::Delivery take_out(core::Ticket ticket);
   bool behind_failure(const core::Delivery& delivery) const;
-  void complete(const core::Delivery& delivery, core::Outcome outcome, const core::Cause* cause);
-  void land(const core::Delivery& delivery);
+  void complete(const core::Delivery& delivery, core::Outcome outcome, const core::Cause* cause,
+                bool known_before = false);
+  bool land(const core::Delivery& delivery);  // true: it was known before
   void fence_behind(const core::Delivery& failed);
   void check_order(core::Ticket ticket) const;
   void take_all_in_order();
 
   Witness* witness_;
+  FakeLetters* letters_;
   std::map<std::string, core::Destination> topics_;  // addresses stay
   core::DestinationState new_topic_state_ = core::DestinationState::usable;
   std::vector<core::Delivery> outside_;

@@ -33,6 +33,7 @@ void Judge::committed(core::StreamId stream, const EventSpec& spec, const std::s
   known.spec = &spec;
   known.stream = stream;
   known.fate = fate;
+  known.destination = destination;
   if (spec.key) {
     known.chain = &chains_[{stream.value, destination, *spec.key}];
     known.place = known.chain->numbers.size();
@@ -67,17 +68,23 @@ void Judge::submitted(const core::Delivery& delivery, core::Admission admission)
   if (known == nullptr || admission != core::Admission::admitted) return;
   if (!lease_holds_) at_fault(8, name(*known) + " was submitted past the lease");
   if (delivery.epoch != epoch_) at_fault(8, name(*known) + " carries another epoch");
+  check_bytes(delivery);
+  if (known->letter_open || delivery.purpose == Purpose::result) return;
   if (known->settled_in_process) at_fault(4, name(*known) + " was sent again after it was durable");
   if (known->spec->position < streams_[known->stream.value].confirmed) {
     at_fault(4, name(*known) + " was sent again after its position was confirmed");
   }
-  check_bytes(delivery);
 }
 
 void Judge::check_bytes(const core::Delivery& delivery) {
   const Known* known = find(delivery.event->id);
   if (known == nullptr) return;
-  const std::string wrong = difference(*known->spec, *delivery.event);
+  EventSpec wanted = *known->spec;
+  // A letter that comes back has a place in its round.
+  if (known->letter_open || delivery.purpose == Purpose::result) {
+    wanted.position = delivery.event->position;
+  }
+  const std::string wrong = difference(wanted, *delivery.event);
   if (!wrong.empty()) at_fault(4, name(*known) + " has " + wrong);
   const bool dead = delivery.purpose == Purpose::dead_letter;
   if (dead && (delivery.cause == nullptr || delivery.cause->code.empty())) {
@@ -89,20 +96,61 @@ void Judge::landed(const core::Delivery& delivery) {
   Known* known = find(delivery.event->id);
   if (known == nullptr) return;
   check_bytes(delivery);
-  const bool dead = delivery.purpose == Purpose::dead_letter;
-  if (dead != (known->fate == Fate::dead_letter) || known->fate == Fate::skip) {
-    at_fault(1, name(*known) + (dead ? " became a dead letter" : " was delivered") +
+  switch (delivery.purpose) {
+    case Purpose::hold:
+    case Purpose::park:
+      return keep(*known, delivery);
+    case Purpose::result:
+      if (delivery.cause == nullptr) known->letter_open = false;
+      return;
+    case Purpose::deliver:
+    case Purpose::dead_letter:
+      break;
+  }
+  check_landing(*known, delivery.purpose);
+  check_chain(*known, delivery.purpose);
+  ++known->landed;
+}
+
+void Judge::check_landing(const Known& known, Purpose purpose) {
+  const bool dead = purpose == Purpose::dead_letter;
+  if (dead != (known.fate == Fate::dead_letter) || known.fate == Fate::skip ||
+      known.fate == Fate::keep) {
+    at_fault(1, name(known) + (dead ? " became a dead letter" : " was delivered") +
                     " though it must not");
   }
   ++landed_count_;
-  if (known->landed > 0) {
-    ++duplicates_;
-    if (known->spec->position < streams_[known->stream.value].confirmed) {
-      at_fault(4, name(*known) + " landed again outside the unconfirmed window");
+  if (known.landed == 0) return;
+  ++duplicates_;
+  if (known.spec->position < streams_[known.stream.value].confirmed && !known.letter_open) {
+    at_fault(4, name(known) + " landed again outside the unconfirmed window");
+  }
+}
+
+// An event that itself was not refused is only kept behind a letter of its key.
+void Judge::keep(Known& known, const core::Delivery& delivery) {
+  // A key is blocked in all streams, and they write their letters in no common order.
+  if (delivery.cause == nullptr && streams_.size() == 1) {
+    const bool behind = std::any_of(known_.begin(), known_.end(), [&](const auto& each) {
+      const Known& other = each.second;
+      return other.kept && &other != &known && other.destination == known.destination &&
+             known.spec->key && other.spec->key == known.spec->key;
+    });
+    if (!behind && !known.kept) {
+      at_fault(9, name(known) + " was kept though no letter of its key was before it");
     }
   }
-  check_chain(*known, delivery.purpose);
-  ++known->landed;
+  if (known.kept) return;
+  known.kept = known.letter_open = true;
+}
+
+void Judge::mended() {
+  for (const auto& [number, known] : known_) mended(number);
+}
+
+void Judge::mended(uint64_t number) {
+  const auto found = known_.find(number);
+  if (found != known_.end() && found->second.fate == Fate::keep) found->second.fate = Fate::deliver;
 }
 
 void Judge::refused(const core::Delivery& delivery) {
@@ -124,7 +172,7 @@ void Judge::check_chain(const Known& known, Purpose purpose) {
     const Fate like = dead ? Fate::dead_letter : Fate::deliver;
     for (size_t between = newest; between < known.place; ++between) {
       const Known& skipped = known_.at(chain.numbers[between]);
-      if (skipped.fate == like) {
+      if (skipped.fate == like || (!dead && skipped.fate == Fate::keep)) {
         at_fault(3, name(known) + " landed before " + name(skipped));
         break;
       }
@@ -145,7 +193,7 @@ void Judge::completed(const core::Delivery& delivery, core::Outcome outcome) {
 void Judge::check_owned(Stream& stream, Position to, bool inclusive, const char* doing) {
   while (stream.owned < stream.numbers.size()) {
     const Known& next = known_.at(stream.numbers[stream.owned]);
-    if (next.fate != Fate::skip && next.landed == 0) break;
+    if (next.fate != Fate::skip && next.landed == 0 && !next.kept) break;
     ++stream.owned;
   }
   if (stream.owned == stream.numbers.size()) return;
@@ -186,13 +234,15 @@ void Judge::confirmed(const core::Settled& settled) {
 
 void Judge::at_rest() {
   for (const auto& [number, known] : known_) {
-    if (known.fate != Fate::skip && known.landed == 0) at_fault(1, name(known) + " is lost");
+    if (known.fate != Fate::skip && known.landed == 0 && !known.letter_open) {
+      at_fault(1, name(known) + " is lost");
+    }
   }
   for (const auto& [key, chain] : chains_) {
     for (size_t place = std::min(chain.newest_delivered, chain.newest_dead);
          place < chain.numbers.size(); ++place) {
       const Known& last = known_.at(chain.numbers[place]);
-      if ((last.fate == Fate::deliver && place >= chain.newest_delivered) ||
+      if ((last.fate == Fate::deliver && place >= chain.newest_delivered && !last.letter_open) ||
           (last.fate == Fate::dead_letter && place >= chain.newest_dead)) {
         at_fault(3, "the newest record of its key is older than " + name(last));
       }

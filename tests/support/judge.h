@@ -18,7 +18,12 @@
 namespace outbox::support {
 
 /// Where an event must end.
-enum class Fate : uint8_t { deliver, dead_letter, skip };
+enum class Fate : uint8_t {
+  deliver,
+  dead_letter,
+  skip,
+  keep,  // held or parked until its cause is mended, then delivered
+};
 
 class Judge : public Witness {
  public:
@@ -40,6 +45,9 @@ class Judge : public Witness {
   void lease_holds(bool holds) { lease_holds_ = holds; }
   /// After each step: what the pipeline holds, and what it may (invariant 7).
   void holds(size_t cells, size_t cells_max, size_t bytes, size_t bytes_max);
+  /// What was held or parked can be delivered from now on, all of it or this event.
+  void mended();
+  void mended(uint64_t number);
   /// Everything was given time to settle: nothing may be left (invariants 1, 3 and 9).
   void at_rest();
 
@@ -71,10 +79,13 @@ class Judge : public Witness {
     const EventSpec* spec = nullptr;
     core::StreamId stream;
     Fate fate = Fate::deliver;
+    std::string destination;
     Chain* chain = nullptr;  // null: no key, no order
     size_t place = 0;        // in the chain
     uint32_t landed = 0;
     bool settled_in_process = false;  // the running relay was told that it is durable
+    bool kept = false;                // held or parked, ever
+    bool letter_open = false;         // and not delivered since
   };
   struct Stream {
     std::vector<uint64_t> numbers;  // events in order
@@ -86,6 +97,8 @@ class Judge : public Witness {
   };
 
   void check_bytes(const core::Delivery& delivery);
+  void check_landing(const Known& known, core::Purpose purpose);
+  void keep(Known& known, const core::Delivery& delivery);
   void check_chain(const Known& known, core::Purpose purpose);
   void check_owned(Stream& stream, core::Position to, bool inclusive, const char* doing);
   Known* find(const core::Uuid& id);

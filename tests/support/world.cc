@@ -71,18 +71,26 @@ void World::start() {
   process.source = std::make_unique<FakeSource>(upstreams, store.rows, witness);
   process.checkpoint = std::make_unique<FakeCheckpoint>(store, witness);
   process.sink = std::make_unique<FakeSink>(witness);
-  process.journal = std::make_unique<FakeSink>(witness);
+  process.journal = std::make_unique<FakeSink>(witness, &letters);
+  if (options_.replays) process.replay = std::make_unique<FakeReplay>(letters);
   for (const uint64_t number : poisoned) process.sink->poison(number);
   process.router =
       std::make_unique<flow::Router>(options_.routes, *process.sink, options_.pre_checks);
-  process.pipeline =
-      std::make_unique<flow::Pipeline>(options_.pipeline, *process.source, *process.router,
-                                       *process.sink, *process.journal, *process.checkpoint);
+  process.pipeline = std::make_unique<flow::Pipeline>(
+      options_.pipeline, *process.source, *process.router, *process.sink, *process.journal,
+      *process.checkpoint, process.replay.get());
   process_ = std::move(process);
   wake_at_ = clock.now().instant;
 }
 
 void World::crash() { process_.reset(); }
+
+void World::mend() {
+  poisoned.clear();
+  sink().mend();
+  judge.mended();
+  replay().replay();
+}
 
 std::optional<flow::Pipeline::Next> World::step() {
   OUTBOX_ASSERT(process_ && !error);
@@ -91,9 +99,10 @@ std::optional<flow::Pipeline::Next> World::step() {
   const core::Instant now = clock.now().instant;
   const core::Lease lease{epoch_, lease_held_ ? core::kNever : now};
   auto next = pipeline().step(clock.now(), lease);
-  judge.holds(pipeline().open_cells(), options_.streams * options_.pipeline.window_cells,
+  const size_t streams = options_.streams + (options_.replays ? 1 : 0);
+  judge.holds(pipeline().open_cells(), streams * options_.pipeline.window_cells,
               pipeline().open_bytes(),
-              options_.pipeline.window_bytes + options_.streams * largest_event_bytes_);
+              options_.pipeline.window_bytes + streams * largest_event_bytes_);
   if (!next) {
     error = next.error();
     return std::nullopt;
@@ -104,8 +113,9 @@ std::optional<flow::Pipeline::Next> World::step() {
 }
 
 bool World::news() const {
-  return process_->source->ready() || process_->sink->ready() || process_->journal->ready() ||
-         process_->checkpoint->ready() || wake_at_ <= clock.now().instant;
+  return process_->source->ready() || (process_->replay && process_->replay->ready()) ||
+         process_->sink->ready() || process_->journal->ready() || process_->checkpoint->ready() ||
+         wake_at_ <= clock.now().instant;
 }
 
 void World::run() {
@@ -131,9 +141,15 @@ void World::submitted(const core::Delivery& delivery, core::Admission admission)
 }
 
 void World::landed(const core::Delivery& delivery) {
-  auto& log = delivery.purpose == core::Purpose::deliver ? delivered : dead_letters;
-  log.push_back(number_of(delivery.event->id));
+  const uint64_t number = number_of(delivery.event->id);
+  if (delivery.purpose == core::Purpose::deliver) delivered.push_back(number);
+  if (delivery.purpose == core::Purpose::dead_letter) dead_letters.push_back(number);
   judge.landed(delivery);
+  if (delivery.purpose == core::Purpose::hold || delivery.purpose == core::Purpose::park) {
+    core::Progress& row = store.rows[delivery.ticket.stream.value];
+    row.settled = std::max(row.settled, delivery.event->position);
+    judge.saved(row);
+  }
   if (options_.witness != nullptr) options_.witness->landed(delivery);
 }
 

@@ -27,11 +27,13 @@ struct WorldOptions {
   flow::PreChecks pre_checks = flow::PreChecks::on;
   Witness* witness = nullptr;  // told everything that the judge is told
   bool started = true;         // with a first process running
+  bool replays = false;        // the journal gives letters back
 };
 
 /// One relay process. The sinks go first, then the pipeline, the source last: see pipeline.h.
 struct Process {
   std::unique_ptr<FakeSource> source;
+  std::unique_ptr<FakeReplay> replay;  // null: the journal gives nothing back
   std::unique_ptr<FakeCheckpoint> checkpoint;
   std::unique_ptr<flow::Router> router;
   std::unique_ptr<flow::Pipeline> pipeline;
@@ -59,6 +61,7 @@ class World : private Witness {
   FakeSink& sink() { return *process_->sink; }
   FakeSink& journal() { return *process_->journal; }
   FakeCheckpoint& checkpoint() { return *process_->checkpoint; }
+  FakeReplay& replay() { return *process_->replay; }
   flow::Router& router() { return *process_->router; }
   flow::Pipeline& pipeline() { return *process_->pipeline; }
 
@@ -78,12 +81,17 @@ class World : private Witness {
   /// When the pipeline asked to be woken.
   core::Instant wake_at() const { return wake_at_; }
 
+  bool replays() const { return options_.replays; }
+  /// What made sinks refuse events is mended, and what waits in the letters is replayed.
+  void mend();
+
   void lose_lease() { lease_held_ = false; }
   void regain_lease() { lease_held_ = true; }
 
   ManualClock clock;
   std::vector<FakeUpstream> upstreams;
   ProgressStore store;
+  FakeLetters letters;
   Judge judge;
   std::optional<core::Error> error;  // that ended the pipeline
   std::vector<uint64_t> poisoned;    // refused by the sinks of every process, see FakeSink::poison

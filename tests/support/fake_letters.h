@@ -1,0 +1,72 @@
+#pragma once
+// FakeLetters: what the journal's table holds, across the crashes of the relays that write it; and
+// FakeReplay, through which one relay process reads it again.
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "relay/core/sink.h"
+#include "relay/core/source.h"
+#include "tests/support/event_maker.h"
+
+namespace outbox::support {
+
+class FakeLetters {
+ public:
+  struct Letter {
+    EventSpec event;
+    core::Purpose kept = core::Purpose::dead_letter;  // or hold, park
+    std::string cause;                                // code; empty: it stands behind another
+    uint64_t epoch = 0;                               // of the process that wrote it
+    bool open = true;
+    uint32_t refused_again = 0;
+
+    bool blocks() const { return open && event.key && kept != core::Purpose::dead_letter; }
+  };
+
+  /// Takes a journal's delivery in. True: an earlier process wrote this event.
+  bool write(const core::Delivery& delivery);
+
+  const std::deque<Letter>& all() const { return letters_; }
+  size_t open() const;
+
+ private:
+  std::deque<Letter> letters_;
+};
+
+class FakeReplay : public core::Source {
+ public:
+  explicit FakeReplay(const FakeLetters& letters) : letters_(letters) {}
+
+  /// One more round of everything that is open, once the one under way is confirmed.
+  void replay() { ++rounds_wanted_; }
+  bool ready() const { return !named_ || (rounds_wanted_ > 0 && state_ == State::idle); }
+
+  core::Result<void> poll(core::Batch& batch, std::span<const core::Credit> credit,
+                          core::Now now) override;
+  void confirm(const core::Settled& settled) override;
+  size_t stream_count() const override { return 1; }
+  core::PositionForm position_form() const override { return core::PositionForm::number; }
+  core::Interest interest(core::Instant) const override { return {}; }
+  core::Health health() const override { return {core::HealthState::ok, ""}; }
+
+ private:
+  enum class State : uint8_t { idle, handing_out, handed_out };
+
+  void name_keys(core::Batch& batch);
+  void boundary(core::Batch& batch);
+
+  const FakeLetters& letters_;
+  EventMaker maker_;
+  State state_ = State::idle;
+  uint64_t rounds_wanted_ = 0;
+  uint64_t round_ = 1;
+  std::vector<size_t> in_round_;
+  size_t next_ = 0;
+  bool named_ = false;
+};
+
+}  // namespace outbox::support
