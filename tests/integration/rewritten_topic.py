@@ -1,19 +1,33 @@
 """A topic as somebody else would leave it: made again with other records, cut, or written to."""
 
+import socket
+import struct
 from dataclasses import replace
 
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Producer
 
 from support import environment
-from support.topic import _admin, create_topic, delete_topic, read_topic
+from support.topic import create_topic, delete_topic, read_topic
 from support.waiting import wait_until
+
+_DELETE_RECORDS = 21
+_TIMEOUT_MS = 30_000
 
 
 def cut_before(topic, partition, offset):
-    """Kafka's DeleteRecords: everything before `offset` is gone."""
-    request = _admin(None).delete_records([TopicPartition(topic, partition, offset)])
-    for future in request.values():
-        future.result()
+    """Kafka's DeleteRecords: everything before `offset` is gone. By hand, since the client of
+    Debian 12 does not know the request."""
+    name = topic.encode()
+    body = struct.pack(f">ih{len(name)}siiqi", 1, len(name), name, 1, partition, offset,
+                       _TIMEOUT_MS)
+    request = struct.pack(">hhih", _DELETE_RECORDS, 1, 1, -1) + body
+    host, port = environment.kafka_bootstrap().split(",")[0].rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(struct.pack(">i", len(request)) + request)
+        stream = connection.makefile("rb")
+        answer = stream.read(struct.unpack(">i", stream.read(4))[0])
+    low_watermark, error = struct.unpack(">qh", answer[-10:])
+    assert (low_watermark, error) == (offset, 0), (low_watermark, error)
 
 
 def write(topic, records):
