@@ -1,4 +1,4 @@
-"""`outbox verify`: what is planted by another client is found, and nothing else (invariants 1-4)."""
+"""`outbox verify`: what another client planted is found, and nothing else (invariants 1 to 4)."""
 
 import json
 import os
@@ -179,8 +179,9 @@ def test_an_event_that_was_refused_is_a_dead_letter_and_not_lost(place):
     assert (summary["rows"], summary["delivered"], summary["dead_letters"]) == (7, 6, 1)
 
 
-@pytest.mark.parametrize("extra", ["", 'format = "cloudevents"\n', 'format = "debezium"\n',
-                                   'format = "cloudevents"\ncloudevents = { mode = "structured" }\n'])
+@pytest.mark.parametrize("extra", [
+    "", 'format = "debezium"\n', 'format = "cloudevents"\n',
+    'format = "cloudevents"\ncloudevents = { mode = "structured" }\n'])
 def test_every_format_of_records_can_be_compared(tmp_path, topic, extra):
     with Database() as database:
         place = Place(tmp_path, database, topic, "wal")
