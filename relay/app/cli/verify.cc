@@ -13,7 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using verify::Anomaly;
-using verify::Finding;
 using verify::Summary;
 
 /// A listing for people names so many of each kind; the counts name all.
@@ -23,7 +22,7 @@ std::string dumped(const Json& json) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-Json as_json(const Finding& finding) {
+Json as_json(const verify::Finding& finding) {
   Json json = {{"finding", to_string(finding.anomaly)},
                {"jepsen", finding.jepsen.empty() ? Json() : Json(finding.jepsen)},
                {"id", finding.id.empty() ? Json() : Json(finding.id)},
@@ -67,7 +66,7 @@ class Listing {
  public:
   Listing(const Terminal& terminal, OutputFormat format) : terminal_(terminal), format_(format) {}
 
-  void add(const Finding& finding) {
+  void add(const verify::Finding& finding) {
     ++count_;
     if (format_ == OutputFormat::jsonl) {
       terminal_.out << dumped(as_json(finding)) << '\n';
@@ -93,7 +92,7 @@ class Listing {
   }
 
  private:
-  void write_text(const Finding& finding) {
+  void write_text(const verify::Finding& finding) {
     const Shade shade = finding.anomaly == Anomaly::duplicate ? Shade::warning : Shade::bad;
     std::string name = to_string(finding.anomaly);
     terminal_.out << terminal_.shaded(shade, name) << std::string(14 - name.size(), ' ')
@@ -212,7 +211,7 @@ ExitCode verify_command(const CommandLine& line, const Wired& wired, const Termi
   const auto progress = [&bar](const VerifyStep& step) {
     bar.show(text_of(step.phase), step.done, step.total);
   };
-  const auto tell = [&](const Finding& finding) {
+  const auto tell = [&](const verify::Finding& finding) {
     bar.clear();
     listing.add(finding);
   };
