@@ -50,12 +50,11 @@ class Reader {
 std::optional<std::chrono::seconds> parse_age(std::string_view text) {
   int64_t count = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (fault != std::errc() || end + 1 != text.data() + text.size() || count < 1) {
-    return std::nullopt;
-  }
+  const std::string_view rest = text.substr(static_cast<size_t>(end - text.data()));
+  if (fault != std::errc() || rest.size() != 1 || count < 1) return std::nullopt;
   constexpr std::string_view kUnits = "smhdw";
   constexpr int64_t kSeconds[] = {1, 60, 3600, 86'400, 604'800};
-  const size_t unit = kUnits.find(*end);
+  const size_t unit = kUnits.find(rest.front());
   if (unit == kUnits.npos || count > kSecondsMost / kSeconds[unit]) return std::nullopt;
   return std::chrono::seconds(count * kSeconds[unit]);
 }
