@@ -49,7 +49,10 @@ def rebuild(topic, partitions, change):
 
 
 def of_event(records, event_id):
-    return next(i for i, record in enumerate(records) if record.event_id == event_id)
+    """The place of its first record, whatever its format."""
+    return next(i for i, record in enumerate(records)
+                if event_id in (record.event_id, record.header("ce_id"))
+                or event_id.encode() in (record.value or b""))
 
 
 def without(event_id):

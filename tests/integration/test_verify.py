@@ -259,7 +259,7 @@ def test_memory_stays_below_128_mb_whatever_the_number_of_events(tmp_path, topic
             for begin in range(0, events, 100_000):
                 database.execute(
                     "insert into outbox.event (aggregate_type, aggregate_id, event_type, payload)"
-                    " select 'order', 'k' || n % 1000, 'changed', jsonb_build_object('n', n)"
+                    " select 'order', 'k' || n %% 1000, 'changed', jsonb_build_object('n', n)"
                     " from generate_series(%s, %s) n",
                     [begin + 1, min(begin + 100_000, events)])
             place.wait_settled(3600)

@@ -139,8 +139,8 @@ void add_commands(CLI::App& app, CommandLine& line) {
   add_output(*status, line);
   status->add_flag("-w,--watch", line.watch, "again every second, until Ctrl-C");
 
-  add_verify(app, line);
   add_schema(app, line);
+  add_verify(app, line);
 }
 
 /// The command that was reached before parsing stopped.

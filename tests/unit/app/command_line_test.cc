@@ -75,7 +75,7 @@ TEST(CommandLineTest, AnUnknownVerbOrFlagGetsASuggestionAndExit2) {
        "outbox check: unknown option \"--cofnig\". Did you mean \"--config\"?"},
       {{"status", "-c", "f", "--wathc"}, "Did you mean \"--watch\"?"},
       {{"frobnicate"}, "outbox: unknown command \"frobnicate\"."},
-      {{}, "outbox: a command is missing: run check doctor status schema"},
+      {{}, "outbox: a command is missing: run check doctor status schema verify"},
       {{"run"}, "outbox run: --config is required."},
       {{"check", "-c", "f", "-o", "xml"}, "--output: takes text|json|jsonl, not \"xml\"."},
   };
