@@ -50,12 +50,28 @@ void take_setting(TopicFacts& facts, std::string_view name, std::string_view val
   }
 }
 
+// Segments go once all in them is older than retention.ms, or when there is too much.
+struct Retention {
+  std::optional<int64_t> ms;
+  std::optional<int64_t> bytes;
+
+  void take(std::string_view name, std::string_view value) {
+    if (name == "retention.ms") ms = number_of<int64_t>(value);
+    if (name == "retention.bytes") bytes = number_of<int64_t>(value);
+  }
+  std::optional<std::chrono::milliseconds> kept_for() const {
+    if (!ms || !bytes || *bytes >= 0) return std::nullopt;
+    return *ms < 0 ? std::chrono::milliseconds::max() : std::chrono::milliseconds(*ms);
+  }
+};
+
 // Brokers before 3.6 have one setting for both directions, without a limit by default.
 void take_settings(TopicFacts& facts, const rd_kafka_ConfigResource_t* resource) {
   size_t count = 0;
   const rd_kafka_ConfigEntry_t** entries = rd_kafka_ConfigResource_configs(resource, &count);
   bool one_direction = false;
   std::optional<int64_t> both_directions_ms;
+  Retention retention;
   for (size_t i = 0; i < count; ++i) {
     const char* value = rd_kafka_ConfigEntry_value(entries[i]);
     if (value == nullptr) continue;
@@ -65,7 +81,9 @@ void take_settings(TopicFacts& facts, const rd_kafka_ConfigResource_t* resource)
       both_directions_ms = number_of<int64_t>(value);
     }
     take_setting(facts, name, value);
+    retention.take(name, value);
   }
+  facts.kept_for = retention.kept_for();
   if (!one_direction && both_directions_ms) {
     facts.timestamp_ahead_max = duration_of_ms(*both_directions_ms);
   }

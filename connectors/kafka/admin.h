@@ -38,6 +38,8 @@ struct TopicFacts {
   bool compacted = false;
   bool log_append_time = false;
   core::Duration timestamp_ahead_max = std::chrono::hours(1);
+  /// How long the broker keeps a record for certain; nullopt: it may remove any, or nobody knows.
+  std::optional<std::chrono::milliseconds> kept_for;
 };
 
 struct Broker {

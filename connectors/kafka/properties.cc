@@ -255,6 +255,24 @@ Result<ConfHandle> asking_conf(const ClientOptions& options, Reconnects reconnec
   return finished(std::move(conf), writer, options);
 }
 
+Result<ConfHandle> scanning_conf(const ClientOptions& options, size_t ahead_bytes) {
+  ConfHandle conf(rd_kafka_conf_new());
+  ConfWriter writer(conf.get());
+  set_connection(writer, options, Reconnects::fast);
+  writer.set("allow.auto.create.topics", "false");
+  writer.set("group.id", "outbox-verify");  // the library wants one; nothing is committed under it
+  writer.set("enable.auto.commit", "false");
+  writer.set("enable.auto.offset.store", "false");
+  writer.set("enable.partition.eof", "true");
+  writer.set("auto.offset.reset", "earliest");
+  writer.set("isolation.level", "read_uncommitted");
+  writer.set("check.crcs", "true");
+  writer.set("queued.max.messages.kbytes", ahead_bytes / 1024);
+  writer.set("fetch.message.max.bytes", ahead_bytes / 16);
+  writer.set("fetch.max.bytes", ahead_bytes / 2);
+  return finished(std::move(conf), writer, options);
+}
+
 Result<ClientHandle> make_client(rd_kafka_type_t type, ConfHandle conf) {
   std::array<char, kReasonBytes> reason{};
   rd_kafka_t* client = rd_kafka_new(type, conf.get(), reason.data(), reason.size());

@@ -68,6 +68,10 @@ core::Result<ConfHandle> producer_conf(const ClientOptions& options,
 /// The conf of a client that only asks: metadata, topic settings.
 core::Result<ConfHandle> asking_conf(const ClientOptions& options, Reconnects reconnects);
 
+/// The conf of a client that reads topics by itself, without a group: every record that is there,
+/// checksums verified, at most `ahead_bytes` fetched ahead.
+core::Result<ConfHandle> scanning_conf(const ClientOptions& options, size_t ahead_bytes);
+
 /// Makes the client. The ClientOptions that its conf was made of outlive it.
 core::Result<ClientHandle> make_client(rd_kafka_type_t type, ConfHandle conf);
 

@@ -10,6 +10,8 @@
 #include "relay/app/finding.h"
 #include "relay/app/log/log.h"
 #include "relay/app/snapshot.h"
+#include "relay/app/verification.h"
+#include "relay/core/result.h"
 
 namespace outbox::app {
 
@@ -33,6 +35,9 @@ struct Wired {
   /// Runs every pipeline until SIGTERM or SIGINT (drained: ok) or until one cannot go on (failed).
   /// Handles the signals itself.
   std::function<ExitCode(const RunInputs&)> run;
+
+  /// Compares source and topics of a pipeline.
+  std::function<core::Result<VerifyOutcome>(const VerifyInputs&)> verify;
 };
 
 }  // namespace outbox::app

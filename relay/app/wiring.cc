@@ -11,6 +11,7 @@
 #include "relay/app/pipeline_parts.h"
 #include "relay/app/supervisor.h"
 #include "relay/app/wiring_formats.h"
+#include "relay/app/wiring_verify.h"
 
 namespace outbox::app {
 namespace {
@@ -368,8 +369,15 @@ ExitCode run(const RunInputs& inputs) {
   return supervisor.run() ? ExitCode::ok : ExitCode::failed;
 }
 
+core::Result<VerifyOutcome> verify(const VerifyInputs& inputs) {
+  const SourceConfig& source = inputs.config.source_of(inputs.pipeline);
+  const SinkConfig& sink = inputs.config.sink_of(inputs.pipeline);
+  return verify_pipeline(inputs, postgres_options(source, inputs.pipeline),
+                         kafka_options(sink, nullptr));
+}
+
 }  // namespace
 
-Wired wire() { return Wired{check_properties, doctor_checks, run}; }
+Wired wire() { return Wired{check_properties, doctor_checks, run, verify}; }
 
 }  // namespace outbox::app

@@ -15,7 +15,7 @@ from service.port import free_port
 from support import environment
 from support.environment import CHECKOUT
 
-VERBS = ["run", "check", "doctor", "schema", "status"]
+VERBS = ["run", "check", "doctor", "schema", "status", "verify"]
 
 
 @pytest.mark.parametrize("typed, meant", [

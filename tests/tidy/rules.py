@@ -7,10 +7,12 @@ LAYERS = {
     "relay/core": [],
     "relay/flow": ["relay/core"],
     "relay/settle": ["relay/core"],
+    "relay/verify": ["relay/core"],
     "connectors/postgres": ["relay/core"],
     "connectors/kafka": ["relay/core"],
     "outbox-schema": ["relay/core"],
-    "relay/app": ["relay/core", "relay/flow", "relay/settle", "outbox-schema"],
+    "relay/app": ["relay/core", "relay/flow", "relay/settle", "relay/verify",
+                  "outbox-schema"],
 }
 # The one place that names concrete connectors.
 WIRING = re.compile(r"^relay/app/wiring\w*\.cc$")

@@ -4,6 +4,7 @@
 #include <sstream>
 #include <utility>
 
+#include "relay/app/cli/since.h"
 #include "relay/app/version.h"
 #include "relay/core/suggest.h"
 
@@ -85,6 +86,29 @@ void add_schema(CLI::App& app, CommandLine& line) {
       ->check(CLI::Range(1u, 3'600'000u));
 }
 
+void add_verify(CLI::App& app, CommandLine& line) {
+  CLI::App* verify = add_verb(app, "verify", "compare the source with the topics, event by event",
+                              Verb::verify, line);
+  add_config(*verify, line, true);
+  verify->add_option("-p,--pipeline", line.pipeline, "which pipeline, if the config has several")
+      ->option_text("NAME");
+  const auto check = [](const std::string& text) {
+    return parse_since(text) ? std::string()
+                             : "takes a time such as 2026-01-31T08:00:00Z or an age such as 2h, "
+                               "not \"" +
+                                   text + '"';
+  };
+  const auto take = [&line](const std::string& text) { line.since = parse_since(text); };
+  verify->add_option_function<std::string>("--since", take, "events written from then on only")
+      ->option_text("TIME")
+      ->check(check);
+  add_output(*verify, line);
+  verify->footer(
+      "Changes nothing, and may run beside the relay. Temporary files, about 250 bytes an event,\n"
+      "are made in TMPDIR, else in /var/tmp. Exit codes: 0 nothing is lost, altered, out of order\n"
+      "or foreign; 1 something is; 3 nothing to compare; 4 cannot be compared; 5 unreachable.");
+}
+
 void add_commands(CLI::App& app, CommandLine& line) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "outbox " + std::string(version()));
@@ -116,6 +140,7 @@ void add_commands(CLI::App& app, CommandLine& line) {
   status->add_flag("-w,--watch", line.watch, "again every second, until Ctrl-C");
 
   add_schema(app, line);
+  add_verify(app, line);
 }
 
 /// The command that was reached before parsing stopped.

@@ -1,12 +1,14 @@
 #pragma once
 // CommandLine: what a person typed, understood. Pure: reads no file, starts nothing.
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "relay/app/exit_code.h"
 #include "relay/app/log/log.h"
+#include "relay/app/verification.h"
 
 namespace outbox::app {
 
@@ -19,6 +21,7 @@ enum class Verb {
   schema_plan,
   schema_apply,
   schema_status,
+  verify,
 };
 
 enum class OutputFormat { text, json, jsonl };
@@ -34,6 +37,9 @@ struct CommandLine {
   unsigned lock_timeout_ms = 10'000;
 
   bool watch = false;  // of `status`
+
+  std::string pipeline;        // of `verify`; may be empty if there is only one
+  std::optional<Since> since;  // of `verify`
 };
 
 /// Something to print instead of running a command: help, the version, or what is wrong.

@@ -15,6 +15,7 @@ ExitCode check_command(const CommandLine& line, const Wired& wired, const Termin
 ExitCode doctor_command(const CommandLine& line, const Wired& wired, const Terminal& terminal);
 ExitCode status_command(const CommandLine& line, const Wired& wired, const Terminal& terminal);
 ExitCode schema_command(const CommandLine& line, const Wired& wired, const Terminal& terminal);
+ExitCode verify_command(const CommandLine& line, const Wired& wired, const Terminal& terminal);
 
 /// The config of a command, or nothing after every problem was written to the terminal.
 std::optional<Config> config_of(const CommandLine& line, const Wired& wired,

@@ -30,6 +30,8 @@ ExitCode run_verb(const CommandLine& line, const Wired& wired, const Terminal& t
     case Verb::schema_apply:
     case Verb::schema_status:
       return schema_command(line, wired, terminal);
+    case Verb::verify:
+      return verify_command(line, wired, terminal);
   }
   return ExitCode::usage;
 }

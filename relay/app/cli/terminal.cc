@@ -19,7 +19,8 @@ Terminal process_terminal() {
   const bool terminal = isatty(STDOUT_FILENO) == 1;
   const char* no_color = std::getenv("NO_COLOR");
   const bool unwanted = no_color != nullptr && *no_color != '\0';
-  return Terminal{std::cout, std::cerr, terminal, terminal && !unwanted};
+  return Terminal{std::cout, std::cerr, terminal, terminal && !unwanted,
+                  isatty(STDERR_FILENO) == 1};
 }
 
 }  // namespace outbox::app

@@ -15,6 +15,7 @@ struct Terminal {
   std::ostream& error;
   bool out_is_terminal = false;
   bool color = false;  // a terminal, and NO_COLOR is not set
+  bool error_is_terminal = false;
 
   /// `text`, coloured where that is wanted.
   std::string shaded(Shade shade, std::string_view text) const;

@@ -25,6 +25,7 @@ TEST(CommandLineTest, UnderstandsEveryVerb) {
   EXPECT_EQ(line_of({"check", "-c", "f"}).verb, Verb::check);
   EXPECT_EQ(line_of({"doctor", "--config=f"}).verb, Verb::doctor);
   EXPECT_EQ(line_of({"status", "--config", "f", "--watch"}).verb, Verb::status);
+  EXPECT_EQ(line_of({"verify", "--config", "f"}).verb, Verb::verify);
   EXPECT_EQ(line_of({"schema", "print"}).verb, Verb::schema_print);
   EXPECT_EQ(line_of({"schema", "plan"}).verb, Verb::schema_plan);
   EXPECT_EQ(line_of({"schema", "apply"}).verb, Verb::schema_apply);
@@ -44,6 +45,17 @@ TEST(CommandLineTest, ReadsEveryOption) {
   EXPECT_EQ(apply.database, "postgresql://x");
   EXPECT_EQ(apply.lock_timeout_ms, 500u);
   EXPECT_EQ(apply.source, "shop");
+  const CommandLine verify =
+      line_of({"verify", "-c", "f", "--pipeline", "orders", "--since", "2h", "-o", "json"});
+  EXPECT_EQ(verify.pipeline, "orders");
+  EXPECT_EQ(verify.since, Since(std::chrono::seconds(7200)));
+  EXPECT_EQ(line_of({"verify", "-c", "f"}).since, std::nullopt);
+}
+
+TEST(CommandLineTest, ATimeThatIsNoneIsAUsageError) {
+  const Reply reply = reply_to({"verify", "-c", "f", "--since", "yesterday"});
+  EXPECT_EQ(reply.exit, ExitCode::usage);
+  EXPECT_NE(reply.text.find("2h, not \"yesterday\""), std::string::npos) << reply.text;
 }
 
 TEST(CommandLineTest, HelpAndVersionAreDataAndEndWell) {
@@ -63,7 +75,7 @@ TEST(CommandLineTest, AnUnknownVerbOrFlagGetsASuggestionAndExit2) {
        "outbox check: unknown option \"--cofnig\". Did you mean \"--config\"?"},
       {{"status", "-c", "f", "--wathc"}, "Did you mean \"--watch\"?"},
       {{"frobnicate"}, "outbox: unknown command \"frobnicate\"."},
-      {{}, "outbox: a command is missing: run check doctor status schema"},
+      {{}, "outbox: a command is missing: run check doctor status schema verify"},
       {{"run"}, "outbox run: --config is required."},
       {{"check", "-c", "f", "-o", "xml"}, "--output: takes text|json|jsonl, not \"xml\"."},
   };
