@@ -12,7 +12,7 @@ core::Duration ReconnectDelay::after_failure(Trouble trouble) {
       return kAccessDelay +
              core::Duration(static_cast<int64_t>(random_.below(kAccessSpread.count())));
     case Trouble::slot_active:
-      return std::min(kSlotDelay, limit * 2);  // its last holder may be ending at this moment
+      return std::min(kSlotDelay, limit * 4);  // its last holder may be ending at this moment
     default:
       return drawn;
   }

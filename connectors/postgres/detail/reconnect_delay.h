@@ -1,9 +1,9 @@
 #pragma once
 // ReconnectDelay: how long to wait before the next attempt to connect. The limit of the backoff
-// stays low, because seven attempts a second cost a server nothing and recovery is to take less than
-// a second, the session's start included. The first attempt after a loss goes at once, unless the
-// connection that was lost had lived only a moment: otherwise a server that ends each session right
-// away would be stormed.
+// stays low, because seven attempts a second cost a server nothing and recovery is to take less
+// than a second, the session's start included. The first attempt after a loss goes at once, unless
+// the connection that was lost had lived only a moment: otherwise a server that ends each session
+// right away would be stormed.
 //
 // Pure; the caller brings the time.
 
