@@ -59,8 +59,8 @@ core::Result<void> FakeReplay::poll(core::Batch& batch, std::span<const core::Cr
                                     core::Now) {
   OUTBOX_ASSERT(credit.size() == 1);
   if (!named_) name_keys(batch);
-  if (state_ == State::idle && rounds_wanted_ > 0 && credit[0].events > 0) {
-    --rounds_wanted_;
+  if (state_ == State::idle && round_wanted_ && credit[0].events > 0) {
+    round_wanted_ = false;
     state_ = State::handing_out;
     in_round_.clear();
     next_ = 0;

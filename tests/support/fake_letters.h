@@ -42,8 +42,8 @@ class FakeReplay : public core::Source {
   explicit FakeReplay(const FakeLetters& letters) : letters_(letters) {}
 
   /// One more round of everything that is open, once the one under way is confirmed.
-  void replay() { ++rounds_wanted_; }
-  bool ready() const { return !named_ || (rounds_wanted_ > 0 && state_ == State::idle); }
+  void replay() { round_wanted_ = true; }
+  bool ready() const { return !named_ || (round_wanted_ && state_ == State::idle); }
 
   core::Result<void> poll(core::Batch& batch, std::span<const core::Credit> credit,
                           core::Now now) override;
@@ -62,7 +62,7 @@ class FakeReplay : public core::Source {
   const FakeLetters& letters_;
   EventMaker maker_;
   State state_ = State::idle;
-  uint64_t rounds_wanted_ = 0;
+  bool round_wanted_ = false;
   uint64_t round_ = 1;
   std::vector<size_t> in_round_;
   size_t next_ = 0;

@@ -69,7 +69,9 @@ void Judge::submitted(const core::Delivery& delivery, core::Admission admission)
   if (!lease_holds_) at_fault(8, name(*known) + " was submitted past the lease");
   if (delivery.epoch != epoch_) at_fault(8, name(*known) + " carries another epoch");
   check_bytes(delivery);
-  if (known->letter_open || delivery.purpose == Purpose::result) return;
+  // A letter may be read, and delivered, before its writer learns that it is there; that one then
+  // writes it again, without effect.
+  if (known->letter_open || (known->kept && delivery.purpose != Purpose::deliver)) return;
   if (known->settled_in_process) at_fault(4, name(*known) + " was sent again after it was durable");
   if (known->spec->position < streams_[known->stream.value].confirmed) {
     at_fault(4, name(*known) + " was sent again after its position was confirmed");
