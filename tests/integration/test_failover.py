@@ -30,7 +30,8 @@ def test_row_14_after_a_failover_that_lost_nothing_the_relay_follows_without_a_r
         "select timeline from outbox.progress", database=place.database.name) == [(2,)],
         "progress is on the new timeline", 20)
     place.arriving.await_ids(publish_there(place))
-    assert place.relay.running() and "REFILLED" in place.relay.log_tail()
+    wait_until(lambda: "REFILLED" in place.relay.log_tail(), "it says so")
+    assert place.relay.running()
 
 
 @pytest.mark.fault_row(14)
@@ -59,7 +60,8 @@ def test_row_14_a_failover_that_lost_only_heartbeats_is_followed_and_loses_no_ev
     place.standby.promote()
     after = publish_there(place, 20)
     place.arriving.await_ids(after, patience_s=60)
-    assert place.relay.running() and "TIMELINE_CHANGED" in place.relay.log_file.read_text()
+    wait_until(lambda: "TIMELINE_CHANGED" in place.relay.log_file.read_text(), "it says so")
+    assert place.relay.running()
 
 
 def read_beyond(place):
