@@ -112,8 +112,8 @@ Log::Log(const LogSettings& settings, int fd)
 
 Log::~Log() {
   inner_->sink->hurry(kLastWords);
+  inner_->writer.reset();  // joins, so that the logger's last owner is not the writer's thread
   inner_->logger.reset();
-  inner_->writer.reset();  // joins
 }
 
 void Log::write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
