@@ -24,6 +24,9 @@ core::Position settled_position(const ProgressFacts& saved) {
   return {saved.commit.value, saved.ordinal};
 }
 
+// Every transaction whose commit record lies below it is settled.
+core::Lsn settled_up_to(const ProgressFacts& saved) { return std::max(saved.end, saved.commit); }
+
 // One start on its way; its functions are called in the order they are written in.
 class Starting {
  public:
@@ -261,7 +264,7 @@ class Starting {
 
   Result<void> acquire_slot() {
     phase_.set("acquiring slot " + options_.slot);
-    if (facts_.progress) asked_from_ = std::max(facts_.progress->end, facts_.progress->commit);
+    if (facts_.progress) asked_from_ = settled_up_to(*facts_.progress);
     const auto started =
         start_streaming(*replication_, options_, asked_from_,
                         reads_emitted() ? Messages::read : Messages::unread, waiter_);
@@ -289,7 +292,7 @@ class Starting {
       error.fault = core::Fault::retry;
       return error;
     }
-    if (std::max(saved_.end, saved_.commit) < asked_from_) {
+    if (settled_up_to(saved_) < asked_from_) {
       return Error{core::Fault::retry,
                    "PROGRESS_MOVED_BACK",
                    "start pipeline",
