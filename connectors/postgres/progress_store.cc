@@ -50,7 +50,10 @@ Result<ProgressSession> connect(const PostgresOptions& options, const Waiter& wa
       auto plan = plan_heartbeat(*sql, options, waiter);
       if (!plan) return plan.error();
       heartbeat = std::move(plan->statement);
-      if (plan->table && plan->sequence) look = look_query(*plan->table, *plan->sequence);
+      if (!plan->table || !plan->sequence) break;
+      auto prepared = prepare_look(*sql, *plan->table, *plan->sequence, waiter);
+      if (!prepared) return prepared.error();
+      look = std::move(prepared->usual);
       break;
     }
     case Mode::poll:

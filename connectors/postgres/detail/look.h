@@ -24,9 +24,18 @@ struct Look {
   core::Lsn flushed;
 };
 
-/// The statements for the table with this oid (as text), numbered by this sequence. The locks of
-/// its children are looked at too, so that a writer who goes round the parent is seen.
-std::string look_query(const std::string& table, const std::string& sequence);
+/// The strings to send. In both a holder has a name for people; `named` knows program, query and
+/// since when, and takes longer.
+struct LookQueries {
+  std::string usual;
+  std::string named;
+};
+
+/// Prepares the statements for the table with this oid (as text), numbered by this sequence:
+/// planning takes ten times as long as looking. The locks of the table's children are looked at
+/// too, so that a writer who goes round the parent is seen.
+core::Result<LookQueries> prepare_look(Connection& sql, const std::string& table,
+                                       const std::string& sequence, const Waiter& waiter);
 
 /// The three results; an Error if there are others.
 core::Result<Look> read_look(std::span<const Rows> answers);

@@ -10,8 +10,8 @@ namespace outbox::postgres {
 
 class PollPace {
  public:
-  /// An outbox of 500 events a second is looked at as often.
-  static constexpr core::Duration kShortest = std::chrono::milliseconds(2);
+  /// From the end of one poll to the next look: a poll itself takes one to three.
+  static constexpr core::Duration kShortest = std::chrono::milliseconds(1);
   /// Looks without rows before the pauses grow: events of a trickle come together.
   static constexpr int kPatience = 50;
 

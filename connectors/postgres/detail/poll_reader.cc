@@ -19,6 +19,7 @@ constexpr core::Duration kAnswerMax = seconds(15);
 constexpr core::Duration kLookWithoutCredit = seconds(1);
 constexpr core::Duration kStalledCopyMax = seconds(5);
 constexpr core::Duration kTick = seconds(1);
+constexpr core::Duration kNameAfter = seconds(1);
 constexpr core::Duration kHeldBackNotice = seconds(10);
 constexpr uint64_t kRowsOfACopy = 10'000;
 
@@ -87,7 +88,8 @@ void PollReader::rest(core::Now now) {
   if (cursor_ < horizon_.value() && has_credit_) {
     start_copy(now);
   } else if (now.instant >= look_at_) {
-    ask(statements_.look, State::looking, now);
+    const bool stands_still = now.instant - facts_.held_back_since >= kNameAfter;
+    ask(stands_still ? statements_.look.named : statements_.look.usual, State::looking, now);
   }
 }
 

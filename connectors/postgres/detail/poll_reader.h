@@ -18,8 +18,8 @@
 // After the last row comes a boundary at the horizon, so that numbers of rolled back transactions
 // pass too. Positions are (seq, 0).
 //
-// How often: at once while there is more, every 2 ms while events come, then more and more rarely
-// up to `poll_interval_most`. Never NOTIFY: it makes commits wait for one another.
+// How often: at once while there is more, every millisecond or two while events come, then more and
+// more rarely up to `poll_interval_most`. Never NOTIFY: it makes commits wait for one another.
 //
 // Without credit it looks once a second, to keep its lease and to know the lag, and reads no rows.
 // A COPY that waits for credit keeps a snapshot open, which keeps vacuum from its work; after 5 s

@@ -23,7 +23,9 @@ class Starting {
       const Result<void> done = (this->*step)();
       if (!done) return done.error();
     }
-    session_.statements = poll_statements(*facts_.table, options_);
+    Result<PollStatements> statements = prepare_poll(*sql_, *facts_.table, options_, waiter_);
+    if (!statements) return statements.error();
+    session_.statements = std::move(*statements);
     PQsetnonblocking(sql_->handle(), 1);
     session_.backend_pid = PQbackendPID(sql_->handle());
     session_.connection = sql_->release();
@@ -148,10 +150,13 @@ class Starting {
 
 }  // namespace
 
-PollStatements poll_statements(const TableFacts& table, const PostgresOptions& options) {
-  return {look_query(std::to_string(table.oid), table.sequence),
-          "select pg_logical_emit_message(true, 'outbox.flush', '')",
-          CopyStatement(table, options)};
+Result<PollStatements> prepare_poll(Connection& sql, const TableFacts& table,
+                                    const PostgresOptions& options, const Waiter& waiter) {
+  Result<LookQueries> look = prepare_look(sql, std::to_string(table.oid), table.sequence, waiter);
+  if (!look) return look.error();
+  return PollStatements{std::move(*look),
+                        "select pg_logical_emit_message(true, 'outbox.flush', '')",
+                        CopyStatement(table, options)};
 }
 
 Result<Connection> open_for_polling(const PostgresOptions& options, const Waiter& waiter) {

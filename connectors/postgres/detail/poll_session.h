@@ -16,6 +16,7 @@
 #include "connectors/postgres/detail/connection.h"
 #include "connectors/postgres/detail/copy_statement.h"
 #include "connectors/postgres/detail/findings.h"
+#include "connectors/postgres/detail/look.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/options.h"
 #include "relay/core/result.h"
@@ -24,13 +25,13 @@ namespace outbox::postgres {
 
 /// The statements of a poll; poll_reader.h says what they are for.
 struct PollStatements {
-  std::string look;   // three results: last_value, in_recovery · transaction, prepared, who ·
-                      // inserted, flushed
+  LookQueries look;
   std::string flush;  // commits something of its own, which makes all that was written before it
                       // durable
   CopyStatement rows;
 };
-PollStatements poll_statements(const TableFacts& table, const PostgresOptions& options);
+core::Result<PollStatements> prepare_poll(Connection& sql, const TableFacts& table,
+                                          const PostgresOptions& options, const Waiter& waiter);
 
 /// A connection on which a poll's statements see what they must: each what is committed by then.
 core::Result<Connection> open_for_polling(const PostgresOptions& options, const Waiter& waiter);

@@ -88,9 +88,11 @@ class Starting {
     if (!wait.wanted()) return "";
     Result<Connection> connection = open_for_polling(options_, waiter_);
     if (!connection) return "not polled meanwhile: " + core::to_string(connection.error());
+    Result<PollStatements> statements = prepare_poll(*connection, *facts_.table, options_, waiter_);
+    if (!statements) return "not polled meanwhile: " + core::to_string(statements.error());
     PQsetnonblocking(connection->handle(), 1);
-    wait.offer({connection->release(), poll_statements(*facts_.table, options_), session_.identity,
-                session_.epoch, PQbackendPID(sql_->handle()), session_.saved, *saved_.delivered_seq,
+    wait.offer({connection->release(), std::move(*statements), session_.identity, session_.epoch,
+                PQbackendPID(sql_->handle()), session_.saved, *saved_.delivered_seq,
                 std::exchange(session_.notices, {})});
     return "";
   }
