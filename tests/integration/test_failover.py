@@ -6,6 +6,7 @@ import pytest
 
 from shop import Shop
 from standby import Standby
+from support.bystanders import stranger
 from support.waiting import wait_until
 from two_servers import publish_there, settle, two_servers
 
@@ -31,6 +32,25 @@ def test_row_14_after_a_failover_that_lost_nothing_the_relay_follows_without_a_r
         "progress is on the new timeline", 20)
     place.arriving.await_ids(publish_there(place))
     wait_until(lambda: "REFILLED" in place.relay.log_tail(), "it says so")
+    assert place.relay.running()
+
+
+@pytest.mark.fault_row(14)
+def test_row_14_a_failover_while_a_new_slot_waits_and_polling_delivers_loses_nothing(place):
+    assert place.relay.stop() == 0
+    place.database.execute("select pg_drop_replication_slot(%s)", [place.relay.slot])
+    with stranger(place.database):
+        place.relay.start()
+        wait_until(lambda: "POLLING_MEANWHILE" in place.relay.log_file.read_text(), "it polls", 60)
+        place.arriving.await_ids([place.shop.publish(key=str(number)) for number in range(50)])
+        unseen = [place.shop.publish() for _ in range(5)]
+        place.standby.catch_up()
+        place.cluster.kill()
+    place.standby.promote()
+    after = publish_there(place, 5)
+    place.arriving.await_ids([*unseen, *after], patience_s=60)
+    wait_until(lambda: "REFILLED" in place.relay.log_file.read_text(), "it says so", 60)
+    place.arriving.await_ids(publish_there(place))
     assert place.relay.running()
 
 

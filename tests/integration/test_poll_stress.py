@@ -3,81 +3,27 @@ keys that roll back, roll back to savepoints, prepare, dawdle and commit asynchr
 and relay killed, slots dropped in between. The judge is outside: what was committed is in the
 table."""
 
-import os
-import random
-import threading
 import time
 from collections import defaultdict
-from contextlib import closing, contextmanager
+from contextlib import closing
 
-import psycopg2
 import pytest
 
 from one_place import relay_of, slot_name
 from postbox import Postbox
+from stress_writers import KILLS, SECONDS, StressWriter, StressWriters
 from support.database import Database
 from support.topic import create_topic, delete_topic, unique_name
 from support.waiting import wait_until
 
-WRITERS = 8
-KEYS = 40
-SECONDS = float(os.environ.get("OUTBOX_POLL_STRESS_SECONDS", "20"))
-KILLS = int(os.environ.get("OUTBOX_POLL_STRESS_KILLS", "2"))
+
+class Publisher(StressWriter):
+    def write(self, cursor, key):
+        cursor.execute("select outbox.publish('order', %s, 'changed', '{}'::jsonb)", [key])
 
 
-class Writer(threading.Thread):
-    """Transactions of one connection after the other, until told to stop."""
-
-    def __init__(self, database, number, stop):
-        super().__init__(daemon=True)
-        self._database = database
-        self._draw = random.Random(number)
-        self._stop_it = stop
-        self.transactions = 0
-        self.failure = None
-
-    def run(self):
-        while not self._stop_it.is_set():
-            try:
-                with closing(self._database.connect(autocommit=False)) as connection:
-                    while not self._stop_it.is_set():
-                        self._transaction(connection)
-                        self.transactions += 1
-            except psycopg2.OperationalError:
-                time.sleep(0.1)  # Postgres was killed
-            except Exception as failure:
-                self.failure = failure
-                return
-
-    def _transaction(self, connection):
-        draw = self._draw
-        prepared = draw.random() < 0.15
-        if prepared:
-            name = unique_name("poll")
-            connection.tpc_begin(connection.xid(1, name, "stress"))
-        with connection.cursor() as cursor:
-            if draw.random() < 0.3:
-                cursor.execute("set local synchronous_commit = off")
-            for _ in range(draw.randint(1, 4)):
-                self._publish(cursor)
-                if draw.random() < 0.3:
-                    cursor.execute("savepoint s")
-                    self._publish(cursor)
-                    cursor.execute("rollback to savepoint s" if draw.random() < 0.6
-                                   else "release savepoint s")
-                if draw.random() < 0.1:
-                    time.sleep(draw.uniform(0, 0.1))
-        lost = draw.random() < 0.25
-        if prepared:
-            connection.tpc_prepare()
-            time.sleep(draw.uniform(0, 0.3))
-            (connection.tpc_rollback if lost else connection.tpc_commit)()
-        else:
-            (connection.rollback if lost else connection.commit)()
-
-    def _publish(self, cursor):
-        cursor.execute("select outbox.publish('order', %s, 'changed', '{}'::jsonb)",
-                       [str(self._draw.randrange(KEYS))])
+def writing(database):
+    return StressWriters(database, lambda number, stop: Publisher(database, number, stop))
 
 
 @pytest.mark.parametrize("mode", ["poll", "wal", "wal, slot lost"])
@@ -130,37 +76,9 @@ def test_from_the_wal_to_polling_lost_0_and_ghosts_0(tmp_path):
     delete_topic(topic)
 
 
-class Writers(list):
-    """All writers, working."""
-
-    def __init__(self, database):
-        self._database = database
-        self._stop = threading.Event()
-        super().__init__(Writer(database, number, self._stop) for number in range(WRITERS))
-        for writer in self:
-            writer.start()
-
-    def end(self):
-        self._stop.set()
-        for writer in self:
-            writer.join(30)
-            assert writer.failure is None
-        end_prepared(self._database)
-
-
-@contextmanager
-def writing(database):
-    writers = Writers(database)
-    try:
-        yield writers
-    finally:
-        writers.end()
-
-
 def judge(database, topic, relay, writers, ordered=True):
     """`ordered`: by number; from the WAL events come in the order of their commits."""
-    transactions = sum(writer.transactions for writer in writers)
-    assert transactions > 10 * SECONDS
+    transactions = writers.transactions()
     wait_until(lambda: database.value(
         "select delivered_seq = (select last_value from outbox.event_seq)"
         " from outbox.progress where pipeline = %s", [relay.slot]), "all is delivered", 60)
@@ -213,10 +131,3 @@ def out_of_order(records, seq_of):
         wrong += seq_of[record.event_id] < newest[record.key]
         newest[record.key] = max(newest[record.key], seq_of[record.event_id])
     return wrong
-
-
-def end_prepared(database):
-    """What a killed server kept prepared: its writer is gone."""
-    for (gid,) in database.execute("select gid from pg_prepared_xacts where database = %s",
-                                   [database.name]):
-        database.execute(f"rollback prepared '{gid}'")

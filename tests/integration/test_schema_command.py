@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,8 +12,10 @@ import pytest
 import config_text
 from logins import login
 from outbox import outbox
+from support.bystanders import Inserts, dump_under_way, open_writer
 from support.database import Database
 from support.environment import CHECKOUT
+from support.partitions import age_marks, narrow
 
 MIGRATIONS = sorted((CHECKOUT / "outbox-schema" / "migrations").glob("V*.sql"))
 ALL = [(int(file.stem[1:4]), file.stem[6:]) for file in MIGRATIONS]
@@ -184,3 +187,45 @@ def test_a_lock_that_is_held_is_waited_for_only_so_long(empty):
         done = schema("apply", empty, "--lock-timeout-ms", "300")
     assert done.code == 1 and "run this again" in done.err
     assert objects(empty) == 0
+
+
+@contextmanager
+def cursor_of(database, autocommit=True):
+    with closing(database.connect(autocommit)) as connection, connection.cursor() as cursor:
+        yield cursor
+
+
+def test_apply_makes_partitions_beside_inserts_an_open_writer_and_a_pg_dump():
+    """Nobody who inserts waits for it longer than 100 ms, and it waits for nobody."""
+    with Database() as database, Inserts(lambda: cursor_of(database)) as inserts, \
+            open_writer(cursor_of(database, autocommit=False)), dump_under_way(database):
+        for used in range(1, 6):
+            inserts.await_more(50)
+            database.execute("select setval('outbox.event_seq', %s)", [used * 20_000_000])
+            done = schema("apply", database)
+            assert done.code == 0 and "made 2 partitions ahead" in done.err, done.err
+        inserts.await_more(50)
+    assert inserts.failed == []
+
+
+def test_apply_leaves_an_emptied_partition_to_the_next_call_while_a_pg_dump_reads(empty):
+    """What it cannot drop now it names, and no insert waits behind the attempt."""
+    assert schema("apply", empty).code == 0
+    narrow(empty, 1000, 20)
+    empty.execute("select outbox.publish('order', '1', 'E', '{}') from generate_series(1, 1500)")
+    empty.execute("insert into outbox.progress (pipeline, system_id, timeline, slot, delivered_seq,"
+                  " source_table) values ('a', '7', 1, '', 1000, 'outbox.event')")
+    empty.execute("select outbox.retain('1 day')")
+    age_marks(empty)
+    assert empty.value("select emptied from outbox.retain('1 day')") == 1
+    with Inserts(lambda: cursor_of(empty)) as inserts:
+        with dump_under_way(empty):
+            inserts.await_more(50)
+            done = schema("apply", empty)
+            assert done.code == 0 and "left as they are for now" in done.err, done.err
+            inserts.await_more(50)
+        done = schema("apply", empty)
+        assert done.code == 0, done.err
+        inserts.await_more(50)
+    assert inserts.failed == []
+    assert empty.value("select to_regclass('outbox.event_n000001')") is None

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from support.database import connect
+from support.bystanders import stranger
 from support.stage import Stage
 from support.topic import TopicReader
 from support.waiting import wait_until
@@ -39,16 +39,6 @@ def saved_seq(stage):
 
 def last_seq(stage):
     return stage.database.value("select last_value from outbox.event_seq")
-
-
-@contextmanager
-def stranger(stage):
-    """A write transaction in another database that has nothing to do with ours; its pid."""
-    with closing(connect(stage.database.server_url, autocommit=False)) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("set application_name = 'a stranger'")
-            cursor.execute("select pg_current_xact_id()")
-        yield connection.info.backend_pid
 
 
 @contextmanager
@@ -94,7 +84,7 @@ def repeated_seqs(stage):
 
 
 def test_row_12_while_a_stranger_holds_the_new_slot_up_polling_delivers_each_event_once(stage):
-    with stranger(stage) as pid:
+    with stranger(stage.database) as pid:
         stage.writers.go_on()
         stage.relay.start()
         wait_polling(stage, pid)
@@ -119,7 +109,7 @@ def test_row_12_while_a_stranger_holds_the_new_slot_up_polling_delivers_each_eve
 
 
 def test_row_12_an_open_outbox_writer_holds_back_what_it_must_and_its_rows_are_not_skipped(stage):
-    with stranger(stage) as pid:
+    with stranger(stage.database) as pid:
         stage.writers.go_on()
         stage.relay.start()
         wait_polling(stage, pid)
@@ -154,7 +144,7 @@ def test_row_12_where_the_slot_waits_for_an_outbox_writer_only_its_commit_is_not
 
 def test_row_12_a_relay_killed_while_the_slot_waits_polls_again_and_repeats_only_what_was_not_saved(
         stage):
-    with stranger(stage) as pid:
+    with stranger(stage.database) as pid:
         stage.writers.go_on()
         stage.relay.start()
         wait_polling(stage, pid)
@@ -175,7 +165,7 @@ def test_row_12_a_relay_killed_while_the_slot_waits_polls_again_and_repeats_only
 
 
 def test_row_12_a_server_killed_while_the_slot_waits_loses_nothing(stage, services):
-    with stranger(stage) as pid:
+    with stranger(stage.database) as pid:
         stage.writers.go_on()
         stage.relay.start()
         wait_polling(stage, pid)

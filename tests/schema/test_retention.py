@@ -1,16 +1,13 @@
 """outbox.retain(): whole partitions, old and delivered by all, and nobody who inserts waits."""
 
 import os
-import subprocess
-import threading
-import time
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 
 import psycopg2
 import pytest
 
+from support.bystanders import Inserts, dump_under_way, open_writer
 from support.partitions import age_marks, narrow, rows
-from support.waiting import wait_until
 
 WIDTH = 100
 
@@ -203,73 +200,12 @@ def test_a_rollback_brings_rows_and_mark_back_together(narrowed):
 
 # --- nobody who inserts waits
 
-class Inserts:
-    """Publishes all the time with a lock_timeout of 100 ms: an insert that waits longer fails."""
-
-    def __init__(self, schema, writers=3):
-        self.failed = []
-        self.count = 0
-        self.slowest_s = 0.0
-        self._schema = schema
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._insert) for _ in range(writers)]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
-    def await_more(self, count, patience_s=60):
-        target = self.count + count
-        wait_until(lambda: self.count >= target or self.failed, "events are inserted", patience_s)
-
-    def _insert(self):
-        with self._schema.as_role("writer") as cursor:
-            cursor.execute("set lock_timeout = '100ms'")
-            while not self._stopping.is_set():
-                begin = time.monotonic()
-                try:
-                    cursor.execute("select outbox.publish('order', '1', 'E', '{}')")
-                except psycopg2.Error as error:
-                    self.failed.append(str(error))
-                    return
-                self.count += 1
-                self.slowest_s = max(self.slowest_s, time.monotonic() - begin)
+def inserts_of(schema, **more):
+    return Inserts(lambda: schema.as_role("writer"), **more)
 
 
-@contextmanager
-def open_writer(schema):
-    with schema.as_role("writer", autocommit=False) as cursor:
-        cursor.execute("select outbox.publish('order', 'open', 'E', '{}')")
-        yield
-        cursor.connection.rollback()
-
-
-@contextmanager
-def dump_under_way(schema):
-    """A real pg_dump that has its locks on every table of the outbox, and waits for one more."""
-    schema.execute("create table public.locked_last ()")
-    with closing(schema.database.connect(autocommit=False)) as holder:
-        holder.cursor().execute("lock table public.locked_last")
-        dump = subprocess.Popen(["pg_dump", "-f", os.devnull, schema.url])
-        try:
-            wait_until(lambda: schema.value(
-                "select count(*) from pg_locks l join pg_stat_activity a using (pid)"
-                " where a.application_name = 'pg_dump' and a.datname = current_database()"
-                " and l.relation = 'outbox.event'::regclass and l.granted") > 0
-                and schema.value("select count(*) from pg_locks where not granted and relation ="
-                                 " 'public.locked_last'::regclass") > 0,
-                "pg_dump holds its locks")
-            yield
-            assert dump.poll() is None
-        finally:
-            holder.rollback()
-            assert dump.wait(60) == 0
+def writer_of(schema):
+    return open_writer(schema.as_role("writer", autocommit=False))
 
 
 def test_no_insert_waits_for_retention_beside_an_open_writer_and_a_pg_dump(schema):
@@ -279,9 +215,9 @@ def test_no_insert_waits_for_retention_beside_an_open_writer_and_a_pg_dump(schem
     Round(schema)
     age_marks(schema)
     with ExitStack() as exits:
-        inserts = exits.enter_context(Inserts(schema))
-        exits.enter_context(open_writer(schema))
-        with dump_under_way(schema):
+        inserts = exits.enter_context(inserts_of(schema))
+        exits.enter_context(writer_of(schema))
+        with dump_under_way(schema.database):
             for part in range(1, 6):
                 inserts.await_more(200)
                 deliver(schema, "a", part * 1000)
@@ -300,9 +236,9 @@ def test_no_insert_waits_for_retention_beside_an_open_writer_and_a_pg_dump(schem
 
 def test_no_insert_waits_while_partitions_are_made_beside_an_open_writer_and_a_pg_dump(schema):
     with ExitStack() as exits:
-        inserts = exits.enter_context(Inserts(schema))
-        exits.enter_context(open_writer(schema))
-        exits.enter_context(dump_under_way(schema))
+        inserts = exits.enter_context(inserts_of(schema))
+        exits.enter_context(writer_of(schema))
+        exits.enter_context(dump_under_way(schema.database))
         for more in range(1, 6):
             inserts.await_more(50)
             assert schema.value("select outbox.make_partitions(%s)", [1_000_000_000 + more * 10**8],
@@ -314,8 +250,8 @@ def test_what_retention_does_not_do_makes_inserts_wait_and_is_seen(narrowed):
     """The probe itself: a plain DROP of an old partition queues every insert behind an open
     writer."""
     with ExitStack() as exits:
-        exits.enter_context(open_writer(narrowed))
-        inserts = exits.enter_context(Inserts(narrowed, writers=1))
+        exits.enter_context(writer_of(narrowed))
+        inserts = exits.enter_context(inserts_of(narrowed, writers=1))
         inserts.await_more(20)
         with closing(narrowed.database.connect()) as connection, connection.cursor() as cursor:
             cursor.execute("set lock_timeout = '2s'")
