@@ -63,6 +63,8 @@ uint32_t Conveyor::partitions(uint32_t number) {
 
 Admission Conveyor::may_send(const Place& place, Now now) {
   if (state_ != State::open) return Admission::full;
+  // What its refusal will make of its key must be known before anything of that key goes out.
+  if (!refused_unsent_.empty()) return Admission::full;
   // One record may be larger than all of the bound when nothing else is there (invariant 7).
   const size_t bytes = place.bytes + options_.record_cost_bytes;
   if (outside_count_ > 0 && outside_bytes_ + bytes > options_.outside_bytes_max) {

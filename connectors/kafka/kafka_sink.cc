@@ -48,6 +48,10 @@ const core::Destination& KafkaSink::destination(std::string_view name) {
   return destination;
 }
 
+bool KafkaSink::look_again(const core::Destination& destination) {
+  return topics_.recheck(destination.id);
+}
+
 Admission KafkaSink::submit(const Delivery& delivery, Now now) {
   OUTBOX_ASSERT(delivery.purpose == core::Purpose::deliver && delivery.destination != nullptr);
   const core::Destination& destination = *delivery.destination;

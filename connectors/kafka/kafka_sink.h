@@ -29,6 +29,7 @@ class KafkaSink : public core::Sink {
 
   core::Ordering ordering() const override { return core::Ordering::fail_stop; }
   const core::Destination& destination(std::string_view name) override;
+  bool look_again(const core::Destination& destination) override;
   core::Admission submit(const core::Delivery& delivery, core::Now now) override;
   void poll(std::vector<core::Completion>& completions, core::Now now) override;
   uint64_t wait_generation() const override { return conveyor_.wait_generation(); }

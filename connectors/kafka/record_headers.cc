@@ -52,7 +52,7 @@ HeadersHandle HeadersWriter::write(const core::Event& event, core::PositionForm 
     epoch_text_ = std::to_string(epoch);
   }
   position_.clear();
-  core::append_position(position_, event.position, form);
+  core::append_origin(position_, event, form);
   const auto id = text_of(event.id);
   rd_kafka_headers_t* out = headers.get();
   add_header(out, "id", std::string_view(id.data(), id.size()));

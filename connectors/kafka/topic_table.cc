@@ -92,6 +92,7 @@ void TopicTable::take(Topic& topic, TopicFacts facts, core::Now now) {
     }
   }
   topic.facts = std::move(facts);
+  ++destination.reads;
 }
 
 void TopicTable::distrust(uint32_t id, bool denied, core::Now now) {
@@ -107,6 +108,13 @@ void TopicTable::distrust(uint32_t id, bool denied, core::Now now) {
 
 void TopicTable::look_again(uint32_t id) {
   options_.watch->look_again(topics_[id].destination.name);
+}
+
+bool TopicTable::recheck(uint32_t id) {
+  if (!topics_[id].watched) return false;
+  topics_[id].denied_until = {};
+  look_again(id);
+  return true;
 }
 
 void TopicTable::probe() {

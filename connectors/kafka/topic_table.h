@@ -48,6 +48,8 @@ class TopicTable {
   void distrust(uint32_t id, bool denied, core::Now now);
   /// What is known of the topic may be old.
   void look_again(uint32_t id);
+  /// The same, and a refused right may have been granted. False: its name is none.
+  bool recheck(uint32_t id);
   /// Asks about some topic, to see whether the cluster answers.
   void probe();
 

@@ -2,7 +2,8 @@
 
 namespace outbox::postgres {
 
-PostgresPipeline make_postgres_source(const PostgresOptions& options, core::ChunkPool& pool) {
+PostgresPipeline make_postgres_source(const PostgresOptions& options, const HoldPolicies& policies,
+                                      core::ChunkPool& pool) {
   PostgresPipeline made;
   if (options.mode == Mode::status) {
     const auto shared = std::make_shared<SharedMarks>();
@@ -22,6 +23,8 @@ PostgresPipeline make_postgres_source(const PostgresOptions& options, core::Chun
       break;
   }
   made.progress = std::make_unique<ProgressStore>(options, shared);
+  made.letters = std::make_unique<LetterJournal>(options, policies, shared);
+  made.replay = std::make_unique<ReplaySource>(options, pool, shared);
   return made;
 }
 

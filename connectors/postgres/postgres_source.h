@@ -7,16 +7,19 @@
 //   lease(),
 //                        facts or counters, take_notices(), close()
 //   postgres.progress    core::Checkpoint, and in mode wal facts() for metrics and lag
-//   postgres.status, .marks  both of them in Mode::status; the other three are null then
+//   postgres.letters, .replay  the journal of dead letters, and what of them is delivered again
+//   postgres.status, .marks  the first two in Mode::status; the others are null then
 //
 // Thread: both are used from one pipeline's thread. Destroy them after everything that holds events
 // or chunks, and before the pool.
 
 #include <memory>
 
+#include "connectors/postgres/letter_journal.h"
 #include "connectors/postgres/options.h"
 #include "connectors/postgres/poll_source.h"
 #include "connectors/postgres/progress_store.h"
+#include "connectors/postgres/replay_source.h"
 #include "connectors/postgres/status_source.h"
 #include "connectors/postgres/status_store.h"
 #include "connectors/postgres/wal_source.h"
@@ -28,11 +31,15 @@ struct PostgresPipeline {
   std::unique_ptr<WalSource> wal;
   std::unique_ptr<PollSource> poll;
   std::unique_ptr<ProgressStore> progress;
+  std::unique_ptr<LetterJournal> letters;
+  std::unique_ptr<ReplaySource> replay;
 
   std::unique_ptr<StatusSource> status;
   std::unique_ptr<StatusStore> marks;
 };
 
-PostgresPipeline make_postgres_source(const PostgresOptions& options, core::ChunkPool& pool);
+/// `policies`: one for each route.
+PostgresPipeline make_postgres_source(const PostgresOptions& options, const HoldPolicies& policies,
+                                      core::ChunkPool& pool);
 
 }  // namespace outbox::postgres

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "connectors/postgres/detail/polled_position.h"
+#include "connectors/postgres/detail/saved_marks.h"
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
@@ -185,30 +185,10 @@ bool ProgressStore::heartbeat_wanted() const {
 }
 
 bool ProgressStore::send_save() {
-  const Progress& progress = saving_->progress;
-  std::string end = "0/0";
-  std::string commit = "0/0";
-  std::string ordinal = "0";
-  std::optional<std::string> delivered_seq;
-  switch (options_.mode) {
-    case Mode::wal:
-      if (const auto seq = polled_number(progress)) {
-        delivered_seq = std::to_string(*seq);
-        break;  // the LSNs stay as they were saved
-      }
-      end = core::to_string(core::Lsn{progress.boundary.major});
-      commit = core::to_string(core::Lsn{progress.settled.major});
-      ordinal = std::to_string(progress.settled.minor);
-      if (const auto seq = proven_.prove(core::Lsn{progress.boundary.major})) {
-        delivered_seq = std::to_string(*seq);
-      }
-      break;
-    case Mode::poll:
-      // Rows come in the order of their numbers, all of them: each is as good an end as a boundary.
-      delivered_seq = std::to_string(std::max(progress.boundary, progress.settled).major);
-      break;
-    case Mode::status:
-      break;
+  SavedMarks marks = marks_of(saving_->progress, options_.mode);
+  if (options_.mode == Mode::wal && !marks.delivered_seq) {
+    const auto seq = proven_.prove(core::Lsn{saving_->progress.boundary.major});
+    if (seq) marks.delivered_seq = std::to_string(*seq);
   }
   const std::string epoch = std::to_string(saving_->epoch);
   const std::string timeline = std::to_string(shared_->identity.timeline);
@@ -218,10 +198,10 @@ bool ProgressStore::send_save() {
       shared_->identity.system_id.c_str(),
       timeline.c_str(),
       options_.mode == Mode::wal ? options_.slot.c_str() : "",
-      end.c_str(),
-      commit.c_str(),
-      ordinal.c_str(),
-      delivered_seq ? delivered_seq->c_str() : nullptr};
+      marks.end_lsn.c_str(),
+      marks.commit_lsn.c_str(),
+      marks.ordinal.c_str(),
+      marks.delivered_seq ? marks.delivered_seq->c_str() : nullptr};
   return PQsendQueryPrepared(connection_.get(), kSaveName, static_cast<int>(values.size()),
                              values.data(), nullptr, nullptr, 0) != 0;
 }

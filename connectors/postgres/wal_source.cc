@@ -100,6 +100,7 @@ Result<void> WalSource::poll_meanwhile(core::Batch& batch, core::Credit credit, 
                              " are polled meanwhile",
                          ""});
     Result<void> begun = interim_.begin(std::move(*start), reader_.handed(), now);
+    shared_->polled_since = core::Lsn{interim_.position(0).major};
     if (!begun) state_ = State::closed;
     if (!begun) return begun;
   }

@@ -53,6 +53,8 @@ struct PipelineParts {
   std::unique_ptr<core::Checkpoint> checkpoint;
   std::unique_ptr<core::Sink> sink;
   std::unique_ptr<core::Sink> journal;
+  std::vector<std::unique_ptr<core::Sink>> behind_journal;  // what it is made of, if of several
+  std::unique_ptr<core::Source> replay;  // null where the journal gives nothing back
 
   std::function<core::Lease(core::Instant)> lease;
   std::function<SourceGauges()> gauges;

@@ -7,6 +7,8 @@
 #include <array>
 #include <utility>
 
+#include "relay/core/assert.h"
+
 namespace outbox::app {
 namespace {
 
@@ -45,7 +47,7 @@ PipelineRunner::PipelineRunner(PipelineParts parts, std::chrono::milliseconds dr
       log_(log),
       router_(parts_.routes, *parts_.sink, parts_.pre_checks) {
   pipeline_.emplace(parts_.options, *parts_.source, router_, *parts_.sink, *parts_.journal,
-                    *parts_.checkpoint);
+                    *parts_.checkpoint, parts_.replay.get());
 }
 
 // Sinks first: their clients still read the bytes that the window holds. Then the window, then the
@@ -53,7 +55,9 @@ PipelineRunner::PipelineRunner(PipelineParts parts, std::chrono::milliseconds dr
 PipelineRunner::~PipelineRunner() {
   parts_.sink.reset();
   parts_.journal.reset();
+  parts_.behind_journal.clear();
   pipeline_.reset();
+  parts_.replay.reset();
   parts_.checkpoint.reset();
   parts_.source.reset();
 }
@@ -113,21 +117,26 @@ bool PipelineRunner::drained_or_late(Now now) {
 void PipelineRunner::sleep(Now now, Instant wake_at) {
   Instant wake = std::min(wake_at, now.instant + kTickEvery);
   if (drain_until_) wake = std::min(wake, *drain_until_);
-  std::array<pollfd, 5> waiting{};
+  std::array<pollfd, 8> waiting{};
   nfds_t count = 0;
   waiting[count++] = pollfd{wakeup_.fd(), POLLIN, 0};
-  for (const core::Interest& interest :
-       {parts_.source->interest(now.instant), parts_.sink->interest(now.instant),
-        parts_.journal->interest(now.instant), parts_.checkpoint->interest(now.instant)}) {
+  const auto wait_for = [&](const core::Interest& interest) {
     wake = std::min(wake, interest.wake_at);
-    if (interest.fd < 0) continue;
+    if (interest.fd < 0) return;
     if (interest.not_before > now.instant) {
       wake = std::min(wake, interest.not_before);
-      continue;
+      return;
     }
     const int events = (interest.readable ? POLLIN : 0) | (interest.writable ? POLLOUT : 0);
+    OUTBOX_ASSERT(count < waiting.size());
     waiting[count++] = pollfd{interest.fd, static_cast<short>(events), 0};
-  }
+  };
+  wait_for(parts_.source->interest(now.instant));
+  wait_for(parts_.sink->interest(now.instant));
+  wait_for(parts_.journal->interest(now.instant));
+  for (const auto& part : parts_.behind_journal) wait_for(part->interest(now.instant));
+  if (parts_.replay) wait_for(parts_.replay->interest(now.instant));
+  wait_for(parts_.checkpoint->interest(now.instant));
   const timespec timeout = until(now.instant, wake);
   ppoll(waiting.data(), count, &timeout, nullptr);
 }
@@ -137,10 +146,13 @@ core::Health PipelineRunner::health(Now now) {
   if (!pipeline_->retry_reason().empty()) {
     return core::Health{core::HealthState::waiting, pipeline_->retry_reason()};
   }
+  std::vector<core::Health> parts = {parts_.source->health(), parts_.checkpoint->health(),
+                                     parts_.sink->health(), parts_.journal->health(),
+                                     preparation_->health()};
+  for (const auto& part : parts_.behind_journal) parts.push_back(part->health());
+  if (parts_.replay) parts.push_back(parts_.replay->health());
   core::Health worst{core::HealthState::ok, ""};
-  for (const core::Health& part :
-       {parts_.source->health(), parts_.checkpoint->health(), parts_.sink->health(),
-        parts_.journal->health(), preparation_->health()}) {
+  for (const core::Health& part : parts) {
     if (part.state == core::HealthState::waiting) return part;
     if (part.state == core::HealthState::starting && worst.state == core::HealthState::ok)
       worst = part;
@@ -186,7 +198,7 @@ void PipelineRunner::note_refusals() {
   if (!refusal || refusal->count == noted_refusals_) return;
   log_.warn("events refused", {{"pipeline", parts_.name},
                                {"count", std::to_string(refusal->count - noted_refusals_)},
-                               {"newest", position_text(refusal->position)},
+                               {"newest", place_text(*refusal)},
                                {"code", refusal->cause.code},
                                {"detail", refusal->cause.detail}});
   noted_refusals_ = refusal->count;
@@ -194,6 +206,11 @@ void PipelineRunner::note_refusals() {
 
 std::string PipelineRunner::position_text(core::Position position) const {
   return core::to_string(position, parts_.source->position_form());
+}
+
+std::string PipelineRunner::place_text(const flow::Refusal& refusal) const {
+  return refusal.letter ? "letter " + std::to_string(*refusal.letter)
+                        : position_text(refusal.position);
 }
 
 void PipelineRunner::publish(Now now) {
@@ -231,12 +248,14 @@ void PipelineRunner::fill_counters(PipelineSnapshot& snapshot) const {
   for (size_t route = 0; route < counters.routes.size(); ++route) {
     const flow::RouteCounters& counted = counters.routes[route];
     snapshot.routes.push_back(RouteSnapshot{router_.routes()[route].name, counted.delivered,
-                                            counted.dead_lettered, counted.skipped,
-                                            counted.commit_to_acknowledged});
+                                            counted.dead_lettered, counted.held, counted.parked,
+                                            counted.skipped, counted.replayed,
+                                            counted.refused_again, counted.commit_to_acknowledged});
   }
   if (const auto& refusal = pipeline_->newest_refusal()) {
-    snapshot.newest_refusal = RefusalSnapshot{refusal->cause, position_text(refusal->position)};
+    snapshot.newest_refusal = RefusalSnapshot{refusal->cause, place_text(*refusal)};
   }
+  snapshot.blocked_keys = pipeline_->blocked_keys().size();
   snapshot.window_events = pipeline_->open_cells();
   snapshot.window_events_max = parts_.options.window_cells;
   snapshot.window_bytes = pipeline_->open_bytes();

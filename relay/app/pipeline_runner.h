@@ -46,6 +46,7 @@ class PipelineRunner {
   void note_refusals();
   void fill_counters(PipelineSnapshot& snapshot) const;
   std::string position_text(core::Position position) const;
+  std::string place_text(const flow::Refusal& refusal) const;
   void note_notices();
 
   PipelineParts parts_;

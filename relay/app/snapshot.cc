@@ -22,7 +22,14 @@ uint64_t PipelineSnapshot::delivered() const { return sum(routes, &RouteSnapshot
 uint64_t PipelineSnapshot::dead_lettered() const {
   return sum(routes, &RouteSnapshot::dead_lettered);
 }
+uint64_t PipelineSnapshot::held() const { return sum(routes, &RouteSnapshot::held); }
+uint64_t PipelineSnapshot::parked() const { return sum(routes, &RouteSnapshot::parked); }
 uint64_t PipelineSnapshot::skipped() const { return sum(routes, &RouteSnapshot::skipped); }
+uint64_t PipelineSnapshot::replayed() const { return sum(routes, &RouteSnapshot::replayed); }
+
+uint64_t PipelineSnapshot::settled() const {
+  return delivered() + dead_lettered() + held() + parked() + skipped();
+}
 
 SnapshotBoard::SnapshotBoard(const std::vector<std::string>& pipelines, core::Instant now) {
   show(pipelines, now);
@@ -48,7 +55,7 @@ void SnapshotBoard::show(const std::vector<std::string>& pipelines, core::Instan
 }
 
 void SnapshotBoard::publish(PipelineSnapshot snapshot) {
-  const uint64_t settled = snapshot.delivered() + snapshot.dead_lettered() + snapshot.skipped();
+  const uint64_t settled = snapshot.settled();
   const std::lock_guard lock(mutex_);
   for (Entry& entry : entries_) {
     if (entry.snapshot.name != snapshot.name) continue;

@@ -25,7 +25,11 @@ struct RouteSnapshot {
   std::string name;
   uint64_t delivered = 0;
   uint64_t dead_lettered = 0;
+  uint64_t held = 0;
+  uint64_t parked = 0;
   uint64_t skipped = 0;
+  uint64_t replayed = 0;
+  uint64_t refused_again = 0;
   flow::LatencyHistogram commit_to_acknowledged;
 };
 
@@ -77,6 +81,8 @@ struct PipelineSnapshot {
   uint64_t producer_rebuilds = 0;
   std::optional<RefusalSnapshot> newest_refusal;
 
+  size_t blocked_keys = 0;  // that have held or parked events
+
   size_t window_events = 0;
   size_t window_events_max = 0;
   size_t window_bytes = 0;
@@ -88,7 +94,12 @@ struct PipelineSnapshot {
 
   uint64_t delivered() const;
   uint64_t dead_lettered() const;
+  uint64_t held() const;
+  uint64_t parked() const;
   uint64_t skipped() const;
+  uint64_t replayed() const;
+  /// All that left the window for good, from the source.
+  uint64_t settled() const;
 };
 
 /// A snapshot with what only several of them together can tell.

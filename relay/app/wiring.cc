@@ -8,6 +8,7 @@
 #include "connectors/kafka/kafka.h"
 #include "connectors/postgres/postgres_source.h"
 #include "connectors/postgres/retention.h"
+#include "relay/app/dead_letter_journal.h"
 #include "relay/app/pipeline_parts.h"
 #include "relay/app/supervisor.h"
 #include "relay/app/wiring_formats.h"
@@ -202,10 +203,19 @@ void add_retention(PipelineParts& parts, const SourceConfig& config,
   };
 }
 
+postgres::HoldPolicies hold_policies(const PipelineConfig& pipeline) {
+  postgres::HoldPolicies policies;
+  for (const HoldConfig& hold : pipeline.holds) {
+    policies.push_back({hold.first, hold.most, hold.attempts_max, hold.give_up});
+  }
+  return policies;
+}
+
 void add_postgres(PipelineParts& parts, const SourceConfig& config,
                   const PipelineConfig& pipeline) {
   parts.pool = std::make_shared<core::ChunkPool>();
-  auto postgres = postgres::make_postgres_source(postgres_options(config, pipeline), *parts.pool);
+  auto postgres = postgres::make_postgres_source(postgres_options(config, pipeline),
+                                                 hold_policies(pipeline), *parts.pool);
   if (postgres.status != nullptr) {
     parts.gauges = [&source = *postgres.status] { return gauges_of(source); };
     add_source(parts, std::move(postgres.status));
@@ -222,6 +232,8 @@ void add_postgres(PipelineParts& parts, const SourceConfig& config,
     add_source(parts, std::move(postgres.poll));
   }
   parts.checkpoint = std::move(postgres.progress);
+  parts.behind_journal.push_back(std::move(postgres.letters));
+  parts.replay = std::move(postgres.replay);
 }
 
 // ---- Kafka
@@ -249,6 +261,16 @@ std::vector<std::string> fixed_topics(const PipelineConfig& pipeline) {
   return topics;
 }
 
+// Polled by status, the rows themselves are the table.
+void add_journal(PipelineParts& parts, std::unique_ptr<core::Sink> topics) {
+  if (parts.behind_journal.empty()) {
+    parts.journal = std::move(topics);
+    return;
+  }
+  parts.journal = std::make_unique<DeadLetterJournal>(*parts.behind_journal.front(), *topics);
+  parts.behind_journal.push_back(std::move(topics));
+}
+
 // A setting that the client library refuses although check let it pass (a certificate that was
 // replaced by a broken one since) is not this pipeline's end alone: it is told like any start
 // error.
@@ -260,7 +282,7 @@ void add_kafka(PipelineParts& parts, const SinkConfig& config, const PipelineCon
   auto sink = kafka->sink(route_formats(pipeline));
   parts.producer_rebuilds = [&made = *sink] { return made.rebuilds(); };
   parts.sink = std::move(sink);
-  parts.journal = kafka->journal(parts.name);
+  add_journal(parts, kafka->journal(parts.name));
   parts.prepare = [options, name = parts.name, topics = fixed_topics(pipeline)] {
     return kafka::prepare_dead_letters(options, name, topics, kAskTimeout);
   };

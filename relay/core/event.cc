@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "relay/core/assert.h"
+
 namespace outbox::core {
 namespace {
 
@@ -52,6 +54,12 @@ size_t Event::bytes() const {
   }
   for (const Extra& extra : extras) total += extra.text ? extra.text->size() : 0;
   return total;
+}
+
+void append_origin(std::string& out, const Event& event, PositionForm form) {
+  if (form != PositionForm::told) return append_position(out, event.position, form);
+  OUTBOX_ASSERT(!event.extras.empty() && event.extras.back().text);
+  out += *event.extras.back().text;
 }
 
 Event detach(const Event& event, ChunkPool& pool, ChunkRef& chunk) {

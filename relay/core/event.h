@@ -74,6 +74,10 @@ struct Event {
   size_t bytes() const;
 };
 
+/// The text of a record's header `position`. With PositionForm::told it is the event's last extra,
+/// behind those that formats know.
+void append_origin(std::string& out, const Event& event, PositionForm form);
+
 /// Copies an event with all its bytes into a chunk of its own, so that it pins nobody else's: what
 /// leaves the fast path (retry, dead letter) does this. `chunk` receives the new owner.
 Event detach(const Event& event, ChunkPool& pool, ChunkRef& chunk);

@@ -28,6 +28,7 @@ void append_position(std::string& out, Position position, PositionForm form) {
       append_number(out, position.minor, 10);
       return;
     case PositionForm::number:
+    case PositionForm::told:
       append_number(out, position.major, 10);
       return;
   }

@@ -27,6 +27,7 @@ struct Position {
 enum class PositionForm {
   lsn_ordinal,  // "16/B374D848/3"
   number,       // "4711"
+  told,         // of a letter: its event brings the text that it had at first (event.h)
 };
 
 std::string to_string(Position position, PositionForm form);

@@ -10,11 +10,10 @@
 //  without a completion.
 //  - ordering() says how the order of a key survives a failure:
 //      fail_stop    After any completion but durable the sink admits nothing more (full) until all
-//      it held has completed,
-//                   each durable or returned (or refused for a cause of its own), and no delivery
-//                   submitted later of the same key and destination became durable. The pipeline
-//                   then submits again in order. A delivery that alone is refused before it was
-//                   sent (too large for the client, say) may be rejected without a fence.
+//      it held has completed, each durable or returned (or refused for a cause of its own), and no
+//      delivery submitted later of the same key and destination became durable. The pipeline then
+//      submits again in order. A delivery that is refused before it was sent (too large for the
+//      client, say) stops nothing, but nothing is admitted behind it before poll() has said so.
 //      one_per_key  The sink promises nothing across deliveries; the pipeline keeps at most one a
 //      key outside.
 
@@ -53,6 +52,7 @@ struct Destination {
   size_t record_overhead_bytes = 0;
   Duration timestamp_ahead_max = Duration::max();
   bool key_required = false;  // a compacted topic
+  uint64_t reads = 0;         // how often these facts were read
 };
 
 /// All but the first go to the journal. With a held or parked event the journal saves, in the same
@@ -97,6 +97,13 @@ class Sink {
   /// The destination called `name`; starts to read its facts when it is new. Never fails: a name
   /// that nobody can use becomes `missing`.
   virtual const Destination& destination(std::string_view name) = 0;
+
+  /// What is known of the destination may be old, since somebody says that it was mended: reads it
+  /// again, soon (then `reads` and wait_generation() rise). False: nothing newer can be known.
+  virtual bool look_again(const Destination& destination) {
+    static_cast<void>(destination);
+    return false;
+  }
 
   virtual Admission submit(const Delivery& delivery, Now now) = 0;
 

@@ -28,14 +28,15 @@
 
 namespace outbox::core {
 
-///
 /// A replay source (flow/pipeline.h) hands out letters of the journal, in rounds: the events of one
 /// round, then a boundary; the next round comes once that was confirmed. Before the first round
-/// come the keys that have letters, then a boundary.
+/// come the keys that have letters, then a boundary. Between rounds come keys whose letters left by
+/// other ways than this.
 enum class ItemKind : uint8_t {
   event,     // `event` and the `chunk` it lives in
   boundary,  // `event.position` only
   blocked,   // `event` names a key by what routes it; `letters` of it are held or parked
+  released,  // the same; `letters` of it are no more
 };
 
 struct Item {

@@ -83,8 +83,9 @@ struct PipelineCounters {
 /// The newest refusal, for status and the log.
 struct Refusal {
   core::Cause cause;
-  core::Position position;
-  uint64_t count = 0;  // refusals so far
+  core::Position position;         // of an event from the source
+  std::optional<uint64_t> letter;  // of one that was replayed, its number
+  uint64_t count = 0;              // refusals so far
 };
 
 class Pipeline {
@@ -144,6 +145,7 @@ class Pipeline {
   void take_replay(core::Item& item);
   void confirm_replay();
   void put_back(core::Ticket ticket);
+  bool awaits_facts(const core::Destination& destination);
   void replay_settled(const Cell& done);
 
   enum class Gate : uint8_t { open, wait, closed };
@@ -182,6 +184,8 @@ class Pipeline {
   bool blocked_known_ = false;  // the replay has named them all
   std::unordered_map<uint64_t, uint64_t>
       stuck_;  // keys refused again in this round, from which cell on
+  std::unordered_map<const core::Destination*, uint64_t>
+      looked_again_;                          // in this round, with Destination::reads as it was
   std::optional<core::Position> round_told_;  // the boundary of the last round that was confirmed
   Retry retry_;
   Retry journal_retry_;

@@ -22,8 +22,9 @@ using core::Ticket;
 void Pipeline::refuse(Ticket ticket) {
   Cell& refused = cell(ticket);
   auto why = std::move(refused.cause);
-  newest_refusal_ =
-      Refusal{*why, refused.event.position, newest_refusal_ ? newest_refusal_->count + 1 : 1};
+  const uint64_t count = newest_refusal_ ? newest_refusal_->count + 1 : 1;
+  newest_refusal_ = Refusal{*why, refused.event.position, std::nullopt, count};
+  if (is_replay(ticket.stream)) newest_refusal_->letter = refused.event.seq;
   if (is_replay(ticket.stream)) {
     if (refused.event.aggregate_id) {
       const uint64_t key = key_hash(refused.event, refused.destination, refused.route);

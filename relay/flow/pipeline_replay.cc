@@ -31,6 +31,12 @@ void Pipeline::take_replay(core::Item& item) {
       const Decision decision = router_.route(item.event);
       return blocked_.add(key_hash(item.event, decision.destination, decision.route), item.letters);
     }
+    case core::ItemKind::released: {
+      const Decision decision = router_.route(item.event);
+      const uint64_t key = key_hash(item.event, decision.destination, decision.route);
+      for (uint64_t letter = 0; letter < item.letters; ++letter) blocked_.forget(key);
+      return;
+    }
     case core::ItemKind::event:
       break;
   }
@@ -49,7 +55,16 @@ void Pipeline::confirm_replay() {
   if (!passed || passed == round_told_) return;
   round_told_ = passed;
   stuck_.clear();
+  looked_again_.clear();
   replay_->confirm({core::StreamId{0}, *passed});
+}
+
+// Whoever replays has mended something, it may be a moment ago: what the router refuses by is read
+// again first, once a round. New events do not wait for it.
+bool Pipeline::awaits_facts(const core::Destination& destination) {
+  const auto [known, first] = looked_again_.try_emplace(&destination, destination.reads);
+  if (first && !sink_.look_again(destination)) --known->second;
+  return known->second == destination.reads;
 }
 
 // A letter behind one of its key that was refused again: nothing happened to it.

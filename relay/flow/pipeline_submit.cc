@@ -68,6 +68,7 @@ Admission Pipeline::submit_cell(Ticket ticket, Now now, const Lease& lease) {
   if (gate == Gate::wait) return Admission::wait;
   if (gate == Gate::closed) return did_work_ = true, Admission::admitted;
   if (auto cause = router_.refusal(next.event, next.route, *next.destination, now)) {
+    if (is_replay(ticket.stream) && awaits_facts(*next.destination)) return Admission::wait;
     next.cause = std::make_unique<core::Cause>(std::move(*cause));
     refuse(ticket);
     did_work_ = true;
@@ -90,7 +91,7 @@ core::Delivery Pipeline::delivery_of(Ticket ticket, const Cell& next, const Leas
   delivery.epoch = lease.epoch;
   delivery.attempts = next.attempts;
   delivery.route = next.route;
-  delivery.position_form = source_.position_form();
+  delivery.position_form = (is_replay(ticket.stream) ? *replay_ : source_).position_form();
   delivery.purpose = next.purpose;
   return delivery;
 }

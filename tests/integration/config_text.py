@@ -1,11 +1,11 @@
 """Config files for the tests: what differs is said, the rest stands here."""
 
 
-def route(topic, on_failure="dead-letter", **match):
+def route(topic, on_failure="dead-letter", more="", **match):
     """One [[pipeline.route]]; `match`: aggregate_type=…, event_type=…; none: every event."""
     fields = ", ".join(f'{field} = "{value}"' for field, value in match.items())
     return (f"\n[[pipeline.route]]\n" + (f"match = {{ {fields} }}\n" if fields else "")
-            + f'topic = "{topic}"\non_failure = "{on_failure}"\n')
+            + f'topic = "{topic}"\non_failure = "{on_failure}"\n{more}\n')
 
 
 def source(name, slot, url="${DATABASE_URL}", publication=None, more="", mode="wal"):

@@ -11,7 +11,7 @@ std::string& FormattedRecord::new_text() {
 
 void FormattedRecord::add_origin(const core::Event& event, const FormatContext& context) {
   std::string& position = new_text();
-  core::append_position(position, event.position, context.position_form);
+  core::append_origin(position, event, context.position_form);
   std::string& epoch = new_text();
   epoch = std::to_string(context.epoch);
   add("position", position);

@@ -8,7 +8,7 @@ namespace outbox::postgres {
 using core::Result;
 
 Result<void> InterimPoll::begin(InterimStart start, core::Position handed, core::Now now) {
-  since_ = std::max({since_, start.identity.flushed, core::Lsn{handed.major}});
+  since_ = std::max({since_, start.identity.flushed, core::Lsn{handed.major + 1}});
   handed_ = handed;
   begun_ = true;
   return reader_.begin(std::move(start.connection), std::move(start.statements),

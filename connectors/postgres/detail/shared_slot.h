@@ -4,6 +4,7 @@
 // the other.
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "connectors/postgres/detail/findings.h"
@@ -26,6 +27,10 @@ struct SharedSlot {
 
   /// What was confirmed to the walsender so far; written by WalSource.
   core::Lsn confirmed;
+
+  /// The LSN of the positions of rows that were polled while a slot was waited for; written by
+  /// WalSource.
+  std::optional<core::Lsn> polled_since;
 
   /// For the log; WalSource gives them out. Bounded: the oldest make room.
   std::vector<Finding> notices;

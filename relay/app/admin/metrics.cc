@@ -115,6 +115,8 @@ void add_state(Families& out, const AdminView& view, const PipelineView& pipelin
   out.gauge_if_known("outbox_source_shards",
                      "Shards of keys that this relay reads; polling by status only.", labels,
                      now.shards);
+  out.gauge("outbox_blocked_keys", "Keys that have held or parked events.", labels,
+            static_cast<double>(now.blocked_keys));
   out.gauge("outbox_source_epoch", "Rises with each start of the pipeline.", labels,
             static_cast<double>(now.epoch));
 }
@@ -170,6 +172,16 @@ void add_routes(Families& out, const PipelineSnapshot& now) {
                 route.delivered);
     out.counter("outbox_events_dead_lettered_total", "Events that the dead letters own.", labels,
                 route.dead_lettered);
+    out.counter("outbox_events_held_total",
+                "Events held, to be tried again by themselves, with those behind them.", labels,
+                route.held);
+    out.counter("outbox_events_parked_total",
+                "Events parked until an operator acts, with those behind them.", labels,
+                route.parked);
+    out.counter("outbox_events_replayed_total", "Letters that were delivered again.", labels,
+                route.replayed);
+    out.counter("outbox_replays_refused_total", "Letters that were refused again.", labels,
+                route.refused_again);
     out.counter("outbox_events_skipped_total", "Events left out because the route says so.", labels,
                 route.skipped);
     out.histogram("outbox_commit_to_acknowledged_seconds",

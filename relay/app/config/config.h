@@ -95,12 +95,22 @@ struct SinkConfig {
   bool operator==(const SinkConfig&) const = default;
 };
 
+/// How a key is tried again whose event was held.
+struct HoldConfig {
+  std::chrono::milliseconds first{1'000};
+  std::chrono::milliseconds most{300'000};
+  uint32_t attempts_max = 100;
+  std::chrono::seconds give_up{86'400};  // then it is parked
+  bool operator==(const HoldConfig&) const = default;
+};
+
 struct PipelineConfig {
   std::string name;
   std::string source;
   std::string sink;
   std::vector<flow::Route> routes;    // never empty: without any in the file, the default route
   std::vector<RecordFormat> formats;  // one a route
+  std::vector<HoldConfig> holds;      // one a route
 
   size_t window_events = core::kWindowCells;  // a power of two: what the file says is rounded up
   size_t window_bytes = core::kWindowBytes;

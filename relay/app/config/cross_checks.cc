@@ -136,4 +136,27 @@ void check_routes(const PlacedPipeline& pipeline, LoadContext& context) {
   }
 }
 
+// Rows that are polled by status have their state in the row: FAIL is their dead letter.
+void check_failures(const Sections& sections, LoadContext& context) {
+  for (const PlacedPipeline& pipeline : sections.pipelines) {
+    const bool by_status = std::any_of(sections.sources.begin(), sections.sources.end(),
+                                       [&](const PlacedSource& source) {
+                                         return source.config.name == pipeline.config.source &&
+                                                source.config.mode == SourceMode::status;
+                                       });
+    if (!by_status) continue;
+    const auto& routes = pipeline.config.routes;
+    for (size_t i = 0; i < pipeline.route_places.size(); ++i) {
+      const bool holds = routes[i].on_failure == flow::OnFailure::hold;
+      if (!holds && routes[i].on_failure != flow::OnFailure::park) continue;
+      context.note(
+          pipeline.route_places[i],
+          std::string("on_failure = \"") + (holds ? "hold" : "park") +
+              "\" of a source that is polled by status",
+          "A refused row is marked FAIL there, and its key goes on: use \"dead-letter\" or "
+          "\"skip\".");
+    }
+  }
+}
+
 }  // namespace outbox::app

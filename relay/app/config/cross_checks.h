@@ -1,6 +1,6 @@
 #pragma once
 // What only shows when all sections are seen together: references without a target, one replication
-// slot used twice, routes that nothing can reach.
+// slot used twice, routes that nothing can reach, or that ask of a source what it cannot give.
 
 #include <vector>
 
@@ -17,5 +17,6 @@ struct Sections {
 void check_references(const Sections& sections, LoadContext& context);
 void check_slots(const Sections& sections, LoadContext& context);
 void check_routes(const PlacedPipeline& pipeline, LoadContext& context);
+void check_failures(const Sections& sections, LoadContext& context);
 
 }  // namespace outbox::app

@@ -55,6 +55,7 @@ void check_all(const Sections& sections, LoadContext& context) {
   check_references(sections, context);
   check_slots(sections, context);
   for (const PlacedPipeline& pipeline : sections.pipelines) check_routes(pipeline, context);
+  check_failures(sections, context);
 }
 
 template <typename Placed, typename Plain>

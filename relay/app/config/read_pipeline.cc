@@ -70,9 +70,40 @@ void read_topic(TableReader& reader, flow::Route& route) {
   route.topic = topic->value;
 }
 
+flow::OnFailure read_on_failure(TableReader& reader) {
+  const std::string choice =
+      reader.choice("on_failure", {"hold", "park", "skip", "dead-letter"}, {}, "dead-letter");
+  if (choice == "hold") return flow::OnFailure::hold;
+  if (choice == "park") return flow::OnFailure::park;
+  return choice == "skip" ? flow::OnFailure::skip : flow::OnFailure::dead_letter;
+}
+
+HoldConfig read_hold(TableReader& reader, flow::OnFailure on_failure) {
+  HoldConfig hold;
+  const Node* table = reader.table("hold");
+  if (table == nullptr) return hold;
+  if (on_failure != flow::OnFailure::hold) {
+    reader.context().note(table->place,
+                          "\"hold\" in " + reader.title() + " says how held keys are tried again",
+                          "Add on_failure = \"hold\", or remove it.");
+  }
+  TableReader fields(*table, table->place, "hold of " + reader.title(), reader.context());
+  hold.first =
+      std::chrono::milliseconds(fields.integer("first_ms", 10, 86'400'000, hold.first.count()));
+  hold.most = std::chrono::milliseconds(fields.integer(
+      "most_ms", hold.first.count(), 86'400'000, std::max(hold.first.count(), hold.most.count())));
+  hold.attempts_max = static_cast<uint32_t>(
+      fields.integer("attempts_max", 1, 1'000'000, int64_t{hold.attempts_max}));
+  hold.give_up =
+      std::chrono::seconds(fields.integer("give_up_s", 1, 365 * 86'400, hold.give_up.count()));
+  fields.finish();
+  return hold;
+}
+
 struct ReadRoute {
   flow::Route route;
   RecordFormat format;
+  HoldConfig hold;
 };
 
 ReadRoute read_route(const Node& table, const std::string& title, LoadContext& context) {
@@ -80,9 +111,8 @@ ReadRoute read_route(const Node& table, const std::string& title, LoadContext& c
   TableReader reader(table, table.place, title, context);
   read_match(reader, route);
   read_topic(reader, route);
-  const std::string on_failure =
-      reader.choice("on_failure", {"dead-letter", "skip"}, {"hold", "park"}, "dead-letter");
-  route.on_failure = on_failure == "skip" ? flow::OnFailure::skip : flow::OnFailure::dead_letter;
+  route.on_failure = read_on_failure(reader);
+  const HoldConfig hold = read_hold(reader, route.on_failure);
   RecordFormat format = read_format(reader);
   if (!std::holds_alternative<PlainFormatConfig>(format)) {
     route.weighing = flow::Weighing::by_sink;
@@ -90,7 +120,7 @@ ReadRoute read_route(const Node& table, const std::string& title, LoadContext& c
   route.name = route.topic;
   reader.later({"key", "regions", "hold_memory_ms", "harmless_repeat", "endpoint"});
   reader.finish();
-  return {std::move(route), std::move(format)};
+  return {std::move(route), std::move(format), hold};
 }
 
 /// A route's name labels its metrics, so two routes to one topic need two names.
@@ -108,6 +138,7 @@ void read_routes(TableReader& reader, PlacedPipeline& placed) {
   if (routes == nullptr || routes->items.empty()) {
     placed.config.routes.push_back(flow::default_route());
     placed.config.formats.emplace_back();
+    placed.config.holds.emplace_back();
     return;
   }
   for (size_t i = 0; i < routes->items.size(); ++i) {
@@ -116,6 +147,7 @@ void read_routes(TableReader& reader, PlacedPipeline& placed) {
     ReadRoute read = read_route(routes->items[i], title, reader.context());
     placed.config.routes.push_back(std::move(read.route));
     placed.config.formats.push_back(std::move(read.format));
+    placed.config.holds.push_back(read.hold);
     placed.route_places.push_back(routes->items[i].place);
   }
   make_names_unique(placed.config.routes);

@@ -97,20 +97,20 @@ TEST_F(HorizonTest, TheOldestHolderIsNamed) {
   EXPECT_EQ(horizon_.held_back_by(), "3/1");
 }
 
-TEST(PollPaceTest, WhileRowsComeItLooksEveryTwoMilliseconds) {
+TEST(PollPaceTest, WhileRowsComeItLooksEachMillisecond) {
   PollPace pace(milliseconds(50));
   pace.after_rows();
-  EXPECT_EQ(pace.after_nothing(), milliseconds(2));
-  EXPECT_EQ(pace.after_rows(), milliseconds(2));
+  EXPECT_EQ(pace.after_nothing(), milliseconds(1));
+  EXPECT_EQ(pace.after_rows(), milliseconds(1));
 }
 
 TEST(PollPaceTest, WithoutRowsItLooksMoreAndMoreRarelyUpToTheLimit) {
   PollPace pace(milliseconds(50));
   for (int look = 0; look < PollPace::kPatience; ++look) pace.after_nothing();
-  EXPECT_EQ(pace.after_nothing(), milliseconds(4));
+  EXPECT_EQ(pace.after_nothing(), milliseconds(2));
   for (int look = 0; look < 10; ++look) pace.after_nothing();
   EXPECT_EQ(pace.after_nothing(), milliseconds(50));
-  EXPECT_EQ(pace.after_rows(), milliseconds(2));
+  EXPECT_EQ(pace.after_rows(), milliseconds(1));
 }
 
 }  // namespace

@@ -1,0 +1,501 @@
+-- V004: dead letters. What could not be delivered, or stands behind what could not be, and what the
+-- relay does with it. What operators do is in V005.
+--
+-- Run it in ONE transaction, as V001.
+
+do $$
+begin
+  perform pg_advisory_xact_lock(122550254464888);
+  perform set_config('outbox.role_before', current_setting('role'), true);
+end
+$$;
+
+do $$
+begin
+  if coalesce(current_setting('outbox.role_before', true), '') = '' then
+    raise exception using
+      errcode = 'no_active_sql_transaction',
+      message = 'V004__dead_letters.sql must run in one transaction',
+      hint = 'Use "outbox schema apply", or psql -1 -v ON_ERROR_STOP=1 -f V004__dead_letters.sql';
+  end if;
+end
+$$;
+
+set local role outbox_owner;
+
+-- ---------------------------------------------------------------------------------------------
+-- Letters and lanes
+-- ---------------------------------------------------------------------------------------------
+
+-- A key that is not free: its letters are replayed in their order, and none passes another. A
+-- letter without a key has a lane of its own. A lane goes with its last letter.
+-- next_attempt_at: when the first letter of a held lane is tried again.
+-- job: whose turn it is; 0 is the relay's own, of a held lane that is due.
+create table outbox.lane (
+  lane            bigint      generated always as identity primary key,
+  pipeline        text        not null,
+  aggregate_type  text        not null,
+  aggregate_id    text,
+  state           text        not null check (state in ('held', 'parked')),
+  attempts        integer     not null default 0,
+  next_attempt_at timestamptz,
+  give_up_at      timestamptz,
+  job             bigint,
+  unique (pipeline, aggregate_type, aggregate_id)
+) with (fillfactor = 70);
+comment on table outbox.lane is 'Keys with held or parked letters; written by the relay.';
+create index lane_job on outbox.lane (job, lane) where job is not null;
+
+create sequence outbox.letter_seq as bigint cache 1;
+
+-- state: dead       refused; its key goes on
+--        held       tried again by itself; later events of its key wait behind it
+--        parked     waits for an operator; later events of its key wait behind it
+--        delivered  replayed
+--        replaced   an edited copy took its place, see replaces
+--        discarded  given up by an operator
+-- place: the order of letters of one key; that of the letter it replaces, else its own number.
+-- digest: of all that a reader of the event would see. The same event may come again, after a
+-- crash or a lost slot, and is one letter; another event with the same id is another one.
+-- first_code: NULL of a letter that was never refused and only stands behind one of its key.
+create table outbox.dead_letter (
+  letter          bigint      primary key,
+  place           bigint      not null check (place <= letter),
+  lane            bigint,                -- of a held or parked one
+  pipeline        text        not null,
+  state           text        not null check (state in ('dead', 'held', 'parked', 'delivered',
+                                                        'replaced', 'discarded')),
+  event_id        uuid        not null,
+  digest          bytea       not null,
+  aggregate_type  text        not null,
+  aggregate_id    text,
+  event_type      text        not null,
+  payload         bytea,
+  payload_kind    text        not null check (payload_kind in ('json', 'text', 'bytes')),
+  headers         json        not null,  -- {name: value or null, ...}
+  headers_fault   text        check (headers_fault in ('not an object', 'too many')),
+  extras          json        not null,  -- further columns that a record's format needs, by name
+  commit_time     timestamptz not null,
+  seq             bigint,
+  source_position text        not null,  -- the header `position` of its record
+  topic           text,                  -- NULL: no route or topic fits
+  first_code      text,
+  first_detail    text,
+  last_code       text,
+  last_detail     text,
+  attempts        integer     not null,
+  replays         integer     not null default 0,
+  relay           text        not null,
+  epoch           bigint      not null,
+  written_at      timestamptz not null default clock_timestamp(),
+  last_attempt_at timestamptz not null default clock_timestamp(),
+  job             bigint,                -- of a dead one
+  replaces        bigint      references outbox.dead_letter,
+  constraint dead_letter_event unique (event_id, pipeline, digest),
+  check ((lane is not null) = (state in ('held', 'parked')))
+) with (fillfactor = 85);
+comment on table outbox.dead_letter is
+  'What could not be delivered, as it was, with its cause; written by the relay.';
+
+create index dead_letter_open on outbox.dead_letter (pipeline, last_code, topic, letter)
+  where state in ('dead', 'held', 'parked');
+create index dead_letter_lane on outbox.dead_letter (lane, place) where lane is not null;
+create index dead_letter_job on outbox.dead_letter (job, place) where job is not null;
+create index dead_letter_key on outbox.dead_letter (aggregate_id, pipeline, letter);
+
+-- Letters of lanes that left without the relay (discarded), until it has heard of it.
+create table outbox.letter_gone (
+  letter         bigint primary key,
+  pipeline       text   not null,
+  aggregate_type text   not null,
+  aggregate_id   text,
+  event_type     text   not null
+);
+comment on table outbox.letter_gone is 'Discarded letters that the relay has not heard of yet.';
+
+-- ---------------------------------------------------------------------------------------------
+-- Jobs and the audit
+-- ---------------------------------------------------------------------------------------------
+
+-- state: open     the relay works on it
+--        paused   by an operator
+--        stopped  after failures_max refusals
+--        done     nothing of it is left to be tried
+create table outbox.replay_job (
+  job          bigint      generated always as identity primary key,
+  pipeline     text        not null,
+  state        text        not null default 'open' check (state in ('open', 'paused', 'stopped',
+                                                                    'done')),
+  filter       jsonb       not null,
+  reason       text        not null check (octet_length(reason) between 1 and 2000),
+  rate         integer     check (rate > 0),          -- letters a second
+  failures_max integer     check (failures_max > 0),
+  asked_by     text        not null default session_user,
+  asked_at     timestamptz not null default clock_timestamp(),
+  ended_at     timestamptz,
+  selected     bigint      not null default 0,  -- letters, when it was filed
+  delivered    bigint      not null default 0,
+  refused      bigint      not null default 0
+) with (fillfactor = 50);
+comment on table outbox.replay_job is 'Replays of dead letters that operators asked for.';
+
+-- Who did what, when and why, and what became of each letter. Rows are only ever added.
+create table outbox.audit (
+  entry    bigint      generated always as identity primary key,
+  at       timestamptz not null default clock_timestamp(),
+  who      text        not null default session_user,
+  client   text        not null default coalesce(host(inet_client_addr()), 'local'),
+  action   text        not null,
+  pipeline text        not null,
+  job      bigint,
+  letter   bigint,
+  reason   text,
+  detail   jsonb
+);
+comment on table outbox.audit is 'What operators did and what became of each letter; append-only.';
+create index audit_letter on outbox.audit (letter) where letter is not null;
+create index audit_job on outbox.audit (job) where job is not null;
+
+create function outbox.refuse_audit_change() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  raise exception using
+    errcode = 'insufficient_privilege',
+    message = format('outbox.audit is append-only: %s refused', tg_op);
+end
+$$;
+create trigger refuse_change before update or delete or truncate on outbox.audit
+  for each statement execute function outbox.refuse_audit_change();
+
+-- ---------------------------------------------------------------------------------------------
+-- What the relay calls
+-- ---------------------------------------------------------------------------------------------
+
+-- In one transaction with what a relay writes below: refuses one that was taken over. Held and
+-- parked letters also save that their stream is settled up to them; without a system_id nothing is
+-- saved.
+create function outbox.letters_fence(pipeline text, epoch bigint, system_id text, timeline integer,
+                                     slot text, end_lsn pg_lsn, commit_lsn pg_lsn, ordinal bigint,
+                                     delivered_seq bigint)
+returns void language plpgsql volatile
+set search_path = pg_catalog, pg_temp as $$
+declare
+  ours boolean;
+begin
+  if system_id is null then
+    perform from outbox.progress p where p.pipeline = $1 and p.epoch = $2 for key share;
+    ours := found;
+  else
+    ours := outbox.progress_save($1, $2, $3, $4, $5, $6, $7, $8, $9);
+  end if;
+  if not ours then
+    raise exception using
+      errcode = 'OB001',
+      message = format('another relay took pipeline %L over', pipeline);
+  end if;
+end
+$$;
+
+create function outbox.letter_digest(aggregate_type text, aggregate_id text, event_type text,
+                                     payload bytea, headers json)
+returns bytea language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select sha256(convert_to(json_build_array($1, $2, $3, $5, $4 is null)::text, 'UTF8')
+                || coalesce($4, ''))
+$$;
+
+-- The lane of a key, made if it has none. The next event of a held lane may find it parked by now.
+create function outbox.lane_of(pipeline text, aggregate_type text, aggregate_id text, state text,
+                               retry_in interval, give_up_in interval)
+returns outbox.lane language plpgsql volatile
+set search_path = pg_catalog, pg_temp as $$
+declare
+  found_lane outbox.lane;
+begin
+  if aggregate_id is not null then
+    select * into found_lane from outbox.lane l
+    where (l.pipeline, l.aggregate_type, l.aggregate_id) = ($1, $2, $3) for update;
+    if found then
+      return found_lane;
+    end if;
+  end if;
+  insert into outbox.lane as l
+    (pipeline, aggregate_type, aggregate_id, state, next_attempt_at, give_up_at)
+  values ($1, $2, $3, $4, clock_timestamp() + random() * $5, clock_timestamp() + $6)
+  returning * into found_lane;
+  return found_lane;
+end
+$$;
+
+-- state: dead, held or parked. True: an earlier relay (its epoch is lower) wrote this event
+-- already, and it stays as it is. retry_in and give_up_in are for a new held lane.
+create function outbox.letter_write(
+  pipeline text, epoch bigint, state text, event_id uuid, aggregate_type text, aggregate_id text,
+  event_type text, payload bytea, payload_kind text, headers json, headers_fault text,
+  extras json, commit_time timestamptz, seq bigint, source_position text, topic text, code text,
+  detail text, attempts integer, relay text, retry_in interval, give_up_in interval)
+returns boolean language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp as $$
+declare
+  content constant bytea := outbox.letter_digest($5, $6, $7, $8, $10);
+  known outbox.dead_letter;
+  number bigint;
+  its_lane outbox.lane;
+begin
+  select * into known from outbox.dead_letter l
+  where l.event_id = $4 and l.pipeline = $1 and l.digest = content;
+  if known.letter is not null and (known.state <> 'dead' or $3 = 'dead') then
+    return known.epoch < $2;
+  end if;
+  if $3 <> 'dead' then
+    its_lane := outbox.lane_of($1, $5, $6, $3, $21, $22);
+  end if;
+  -- Its route asked for less when it was written: a dead letter does not hold back its key.
+  if known.letter is not null then
+    update outbox.dead_letter l
+    set state = its_lane.state, lane = its_lane.lane, job = null, epoch = $2
+    where l.letter = known.letter;
+    return false;
+  end if;
+  number := nextval('outbox.letter_seq');
+  insert into outbox.dead_letter
+    (letter, place, lane, pipeline, state, event_id, digest, aggregate_type, aggregate_id,
+     event_type, payload, payload_kind, headers, headers_fault, extras, commit_time, seq,
+     source_position, topic, first_code, first_detail, last_code, last_detail, attempts, relay,
+     epoch)
+  values (number, number, its_lane.lane, $1, coalesce(its_lane.state, $3), $4, content, $5, $6, $7,
+          $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $17, $18, $19, $20, $2);
+  return false;
+end
+$$;
+
+-- At a relay's start: the keys that have letters, by what routes an event. What left before is
+-- not among them.
+create function outbox.blocked_keys(pipeline text)
+returns table (aggregate_type text, aggregate_id text, event_type text, letters bigint)
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  with forgotten as (delete from outbox.letter_gone g where g.pipeline = $1)
+  select l.aggregate_type, l.aggregate_id, l.event_type, count(*)
+  from outbox.lane k join outbox.dead_letter l using (lane)
+  where k.pipeline = $1 and k.aggregate_id is not null
+  group by 1, 2, 3
+$$;
+
+-- Letters of lanes that left without the relay. told: those of the last call, of which it has
+-- heard now.
+create function outbox.letters_gone(pipeline text, told bigint[])
+returns table (letter bigint, aggregate_type text, aggregate_id text, event_type text)
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  with heard as (delete from outbox.letter_gone g where g.letter = any($2))
+  select g.letter, g.aggregate_type, g.aggregate_id, g.event_type
+  from outbox.letter_gone g where g.pipeline = $1 and g.letter <> all($2)
+$$;
+
+-- What is to be replayed now, the relay's own job 0 first. rate: letters a second, NULL: any.
+create function outbox.replay_jobs(pipeline text) returns table (job bigint, rate integer)
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  update outbox.lane k set job = 0
+  where k.pipeline = $1 and k.state = 'held' and k.job is null
+    and k.next_attempt_at <= clock_timestamp();
+  select 0::bigint, null::integer
+  where exists (select from outbox.lane k where k.pipeline = $1 and k.job = 0)
+  union all
+  (select j.job, j.rate from outbox.replay_job j
+   where j.pipeline = $1 and j.state = 'open' order by j.job)
+$$;
+
+-- The next letters of a job behind (after_lane, after_place): first dead ones, lane 0, then lane by
+-- lane. At most letters_max, and bytes_max of payload, but at least one.
+create function outbox.replay_page(pipeline text, job bigint, after_lane bigint,
+                                   after_place bigint, letters_max integer, bytes_max bigint)
+returns setof outbox.dead_letter
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  next_letter outbox.dead_letter;
+  letters integer := 0;
+  bytes bigint := 0;
+begin
+  if $2 > 0 and not exists (select from outbox.replay_job j
+                            where j.job = $2 and j.state = 'open') then
+    return;
+  end if;
+  for next_letter in
+    select d.* from (
+      (select l.*, 0::bigint as turn from outbox.dead_letter l
+       where l.job = $2 and $3 = 0 and l.place > $4 order by l.place limit $5)
+      union all
+      (select l.*, k.lane from outbox.lane k
+       cross join lateral (
+         select * from outbox.dead_letter l
+         where l.lane = k.lane and (k.lane > $3 or l.place > $4)
+         order by l.place limit $5) l
+       where k.job = $2 and k.pipeline = $1 and k.lane >= $3
+       order by k.lane, l.place limit $5)) d
+    order by turn, place limit $5
+  loop
+    bytes := bytes + coalesce(octet_length(next_letter.payload), 0);
+    exit when letters > 0 and bytes > $6;
+    letters := letters + 1;
+    return next next_letter;
+  end loop;
+end
+$$;
+
+-- These letters of a page were delivered.
+create function outbox.letters_delivered(pipeline text, letters bigint[]) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  lanes bigint[];
+begin
+  with before as (
+    select l.letter, l.lane, coalesce(l.job, k.job) as job
+    from outbox.dead_letter l left join outbox.lane k using (lane)
+    where l.letter = any($2) and l.pipeline = $1 and l.state in ('dead', 'held', 'parked')),
+  done as (
+    update outbox.dead_letter l
+    set state = 'delivered', lane = null, job = null, replays = l.replays + 1,
+        last_attempt_at = clock_timestamp()
+    from before b where l.letter = b.letter),
+  noted as (
+    insert into outbox.audit (action, pipeline, job, letter)
+    select 'delivered', $1, nullif(b.job, 0), b.letter from before b),
+  counted as (
+    update outbox.replay_job j set delivered = j.delivered + c.letters
+    from (select b.job, count(*) as letters from before b group by 1) c where j.job = c.job)
+  select array_agg(distinct b.lane) into lanes from before b where b.lane is not null;
+
+  delete from outbox.lane k
+  where k.lane = any(lanes) and not exists (select from outbox.dead_letter l where l.lane = k.lane);
+end
+$$;
+
+-- This letter of a page was refused again, and those of its key behind it were not tried. A held
+-- lane is tried again after up to retry_first, twice that the next time and so on, at most
+-- retry_most; and is parked when it was tried attempts_max times, or is past its deadline.
+create function outbox.letter_refused(pipeline text, letter bigint, code text, detail text,
+                                      retry_first interval, retry_most interval,
+                                      attempts_max integer)
+returns void language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp as $$
+declare
+  refused outbox.dead_letter;
+  its_lane outbox.lane;
+  its_job bigint;
+  stopped boolean;
+begin
+  select * into refused from outbox.dead_letter l
+  where l.letter = $2 and l.pipeline = $1 and l.state in ('dead', 'held', 'parked');
+  if not found then
+    return;
+  end if;
+  select * into its_lane from outbox.lane k where k.lane = refused.lane for update;
+  its_job := coalesce(refused.job, its_lane.job);
+
+  update outbox.dead_letter l
+  set last_code = $3, last_detail = $4, first_code = coalesce(l.first_code, $3),
+      first_detail = coalesce(l.first_detail, $4), replays = l.replays + 1, job = null,
+      last_attempt_at = clock_timestamp()
+  where l.letter = $2;
+  insert into outbox.audit (action, pipeline, job, letter, detail)
+  values ('refused', $1, nullif(its_job, 0), $2, jsonb_build_object('code', $3, 'detail', $4));
+
+  if its_lane.state = 'held'
+     and (its_lane.attempts + 1 >= $7 or its_lane.give_up_at <= clock_timestamp()) then
+    update outbox.lane k set state = 'parked', job = null, next_attempt_at = null
+    where k.lane = its_lane.lane;
+    update outbox.dead_letter l set state = 'parked' where l.lane = its_lane.lane;
+    insert into outbox.audit (action, pipeline, letter, detail)
+    values ('given up', $1, $2, jsonb_build_object('attempts', its_lane.attempts + 1));
+  else
+    update outbox.lane k
+    set job = null, attempts = k.attempts + 1,
+        next_attempt_at = case when k.state = 'held' then clock_timestamp() + random()
+          * least($6, $5 * power(2, least(k.attempts + 1, 30))) end
+    where k.lane = its_lane.lane;
+  end if;
+
+  update outbox.replay_job j
+  set refused = j.refused + 1,
+      state = case when j.refused + 1 >= j.failures_max then 'stopped' else j.state end,
+      ended_at = case when j.refused + 1 >= j.failures_max then clock_timestamp() end
+  where j.job = its_job and j.state = 'open'
+  returning j.state = 'stopped' into stopped;
+  if stopped then
+    perform outbox.replay_let_go(its_job);
+    insert into outbox.audit (action, pipeline, job, reason)
+    values ('replay stopped', $1, its_job, 'refusals reached --max-failures');
+  end if;
+end
+$$;
+
+-- Letters and lanes of a job that is over belong to nobody again.
+create function outbox.replay_let_go(job bigint) returns void
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  update outbox.dead_letter l set job = null where l.job = $1;
+  update outbox.lane k set job = null where k.job = $1;
+$$;
+
+-- After a pass over a job: it is done when nothing of it is left.
+create function outbox.replay_passed(pipeline text, job bigint) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update outbox.replay_job j set state = 'done', ended_at = clock_timestamp()
+  where j.job = $2 and j.pipeline = $1 and j.state = 'open'
+    and not exists (select from outbox.dead_letter l where l.job = $2)
+    and not exists (select from outbox.lane k where k.job = $2);
+  if found then
+    insert into outbox.audit (action, pipeline, job) values ('replay done', $1, $2);
+  end if;
+end
+$$;
+
+-- Causes of what is open, as groups.
+create view outbox.dead_letter_cause as
+  select l.pipeline, l.last_code as code, l.topic, l.state, count(*) as letters,
+         min(l.written_at) as first_at, max(l.written_at) as last_at
+  from outbox.dead_letter l
+  where l.state in ('dead', 'held', 'parked')
+  group by l.pipeline, l.last_code, l.topic, l.state;
+
+-- ---------------------------------------------------------------------------------------------
+-- Rights
+-- ---------------------------------------------------------------------------------------------
+
+revoke all on function
+  outbox.refuse_audit_change(), outbox.letter_digest(text, text, text, bytea, json),
+  outbox.lane_of(text, text, text, text, interval, interval), outbox.replay_let_go(bigint),
+  outbox.letters_fence(text, bigint, text, integer, text, pg_lsn, pg_lsn, bigint, bigint),
+  outbox.letter_write(text, bigint, text, uuid, text, text, text, bytea, text, json, text, json,
+                      timestamptz, bigint, text, text, text, text, integer, text, interval,
+                      interval),
+  outbox.blocked_keys(text), outbox.letters_gone(text, bigint[]), outbox.replay_jobs(text),
+  outbox.replay_page(text, bigint, bigint, bigint, integer, bigint),
+  outbox.letters_delivered(text, bigint[]),
+  outbox.letter_refused(text, bigint, text, text, interval, interval, integer),
+  outbox.replay_passed(text, bigint)
+from public;
+
+grant execute on function
+  outbox.letters_fence(text, bigint, text, integer, text, pg_lsn, pg_lsn, bigint, bigint),
+  outbox.letter_write(text, bigint, text, uuid, text, text, text, bytea, text, json, text, json,
+                      timestamptz, bigint, text, text, text, text, integer, text, interval,
+                      interval),
+  outbox.blocked_keys(text), outbox.letters_gone(text, bigint[]), outbox.replay_jobs(text),
+  outbox.replay_page(text, bigint, bigint, bigint, integer, bigint),
+  outbox.letters_delivered(text, bigint[]),
+  outbox.letter_refused(text, bigint, text, text, interval, interval, integer),
+  outbox.replay_passed(text, bigint)
+to outbox_relay;
+
+grant select on outbox.dead_letter, outbox.lane, outbox.replay_job, outbox.audit,
+                outbox.dead_letter_cause
+  to outbox_operator;
+grant select on outbox.lane, outbox.replay_job, outbox.dead_letter_cause
+  to outbox_relay, outbox_reader;
+-- No payloads for readers, as of events.
+grant select (letter, place, lane, pipeline, state, event_id, aggregate_type, aggregate_id,
+              event_type, commit_time, seq, source_position, topic, first_code, first_detail,
+              last_code, last_detail, attempts, replays, relay, epoch, written_at, last_attempt_at,
+              job, replaces)
+  on outbox.dead_letter to outbox_relay, outbox_reader;
+
+do $$ begin perform set_config('role', current_setting('outbox.role_before'), true); end $$;

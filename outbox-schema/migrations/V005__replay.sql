@@ -1,0 +1,279 @@
+-- V005: what operators do with dead letters: replay, discard, edit. The relay that holds the
+-- pipeline executes a replay; here it is filed.
+--
+-- Run it in ONE transaction, as V001.
+
+do $$
+begin
+  perform pg_advisory_xact_lock(122550254464888);
+  perform set_config('outbox.role_before', current_setting('role'), true);
+end
+$$;
+
+do $$
+begin
+  if coalesce(current_setting('outbox.role_before', true), '') = '' then
+    raise exception using
+      errcode = 'no_active_sql_transaction',
+      message = 'V005__replay.sql must run in one transaction',
+      hint = 'Use "outbox schema apply", or psql -1 -v ON_ERROR_STOP=1 -f V005__replay.sql';
+  end if;
+end
+$$;
+
+set local role outbox_owner;
+
+-- The condition on letters l that a filter asks for. Keys: pipeline, key, type, aggregate, topic,
+-- cause (the code), since, until (when the letter was written), id, letter.
+create function outbox.letter_condition(filter jsonb) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  name text;
+  wanted text;
+  condition text := 'true';
+begin
+  for name, wanted in select * from jsonb_each_text(filter) loop
+    condition := condition || case name
+      when 'pipeline' then format(' and l.pipeline = %L', wanted)
+      when 'key' then format(' and l.aggregate_id = %L', wanted)
+      when 'type' then format(' and l.event_type = %L', wanted)
+      when 'aggregate' then format(' and l.aggregate_type = %L', wanted)
+      when 'topic' then format(' and l.topic = %L', wanted)
+      when 'cause' then format(' and l.last_code = %L', wanted)
+      when 'since' then format(' and l.written_at >= %L', wanted::timestamptz)
+      when 'until' then format(' and l.written_at < %L', wanted::timestamptz)
+      when 'id' then format(' and l.event_id = %L', wanted::uuid)
+      when 'letter' then format(' and l.letter = %L', wanted::bigint)
+    end;
+    if condition is null then
+      raise exception using
+        errcode = 'invalid_parameter_value',
+        message = format('a filter of dead letters has no %L', name),
+        hint = 'It has pipeline, key, type, aggregate, topic, cause, since, until, id, letter';
+    end if;
+  end loop;
+  return condition;
+end
+$$;
+
+-- The letters that a replay with this filter takes, as lanes and dead letters: a dead letter by
+-- itself, a lane whole, if its first letter fits. behind: letters that fit but stand behind one
+-- that does not. taken: letters that fit but belong to another job already.
+create function outbox.replay_choice(filter jsonb, out letters bigint[], out lanes bigint[],
+                                     out letters_count bigint,
+                                     out behind bigint, out taken bigint)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  condition constant text := outbox.letter_condition(filter);
+begin
+  execute format($q$
+    select array_agg(l.letter) filter (where l.job is null), count(*) filter (where l.job is not null)
+    from outbox.dead_letter l where l.state = 'dead' and %s$q$, condition)
+    into letters, taken;
+  execute format($q$
+    select array_agg(k.lane) filter (where k.job is null or k.job = 0),
+           $1 + count(*) filter (where k.job > 0)
+    from outbox.lane k
+    cross join lateral (select * from outbox.dead_letter l where l.lane = k.lane
+                        order by l.place limit 1) l
+    where %s$q$, condition)
+    into lanes, taken using taken;
+  select coalesce(cardinality(letters), 0)
+         + (select count(*) from outbox.dead_letter l where l.lane = any(lanes)) into letters_count;
+  execute format($q$
+    select count(*) from outbox.dead_letter l join outbox.lane k using (lane)
+    where l.first_code is not null and k.job is null and k.lane <> all(coalesce($1, '{}')) and %s$q$,
+    condition) into behind using lanes;
+end
+$$;
+
+-- Files a replay, which the relay of the pipeline then does; with dry_run it only counts.
+create function outbox.replay_file(filter jsonb, reason text, rate integer default null,
+                                   failures_max integer default null, dry_run boolean default false)
+returns table (job bigint, letters bigint, behind bigint, taken bigint)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  choice record;
+  new_job bigint;
+begin
+  if filter ->> 'pipeline' is null then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = 'a replay is for one pipeline, and the filter names none';
+  end if;
+  -- One at a time, so that no letter has two jobs.
+  perform pg_advisory_xact_lock(hashtextextended('outbox.replay ' || (filter ->> 'pipeline'), 0));
+  select * into choice from outbox.replay_choice(filter);
+  if dry_run or choice.letters_count = 0 then
+    return query select null::bigint, choice.letters_count, choice.behind, choice.taken;
+    return;
+  end if;
+  insert into outbox.replay_job as j (pipeline, filter, reason, rate, failures_max, selected)
+  values (filter ->> 'pipeline', filter, replay_file.reason, replay_file.rate,
+          replay_file.failures_max, choice.letters_count)
+  returning j.job into new_job;
+  update outbox.dead_letter l set job = new_job where l.letter = any(choice.letters);
+  update outbox.lane k set job = new_job where k.lane = any(choice.lanes);
+  insert into outbox.audit (action, pipeline, job, reason, detail)
+  values ('replay asked for', filter ->> 'pipeline', new_job, replay_file.reason,
+          jsonb_build_object('filter', filter, 'letters', choice.letters_count));
+  return query select new_job, choice.letters_count, choice.behind, choice.taken;
+end
+$$;
+
+-- act: pause, resume or end. What is under way at this moment is still delivered.
+create function outbox.replay_control(job bigint, act text, reason text) returns text
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  its outbox.replay_job;
+  next_state text := case act when 'pause' then 'paused' when 'resume' then 'open'
+                              when 'end' then 'stopped' end;
+begin
+  select * into its from outbox.replay_job j where j.job = $1 for update;
+  if not found then
+    raise exception using errcode = 'no_data_found', message = format('there is no replay job %s', $1);
+  end if;
+  if next_state is null then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('a replay job knows no %L', act), hint = 'It knows pause, resume and end';
+  end if;
+  if its.state in ('done', 'stopped') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('replay job %s is over: %s', $1, its.state);
+  end if;
+  update outbox.replay_job j
+  set state = next_state, ended_at = case when next_state = 'stopped' then clock_timestamp() end
+  where j.job = $1;
+  if next_state = 'stopped' then
+    perform outbox.replay_let_go($1);
+  end if;
+  insert into outbox.audit (action, pipeline, job, reason)
+  values ('replay ' || act, its.pipeline, $1, $3);
+  return next_state;
+end
+$$;
+
+-- Gives letters up: each one that fits, of lanes too; those that a replay has taken stay.
+create function outbox.letters_discard(filter jsonb, reason text, dry_run boolean default false)
+returns table (letters bigint, taken bigint)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  condition constant text := outbox.letter_condition(filter);
+  chosen bigint[];
+  busy bigint;
+  lanes bigint[];
+begin
+  if reason is null or octet_length(reason) not between 1 and 2000 then
+    raise exception using
+      errcode = 'invalid_parameter_value', message = 'who discards letters says why: reason is empty';
+  end if;
+  if filter ->> 'pipeline' is null then
+    raise exception using
+      errcode = 'invalid_parameter_value', message = 'the filter names no pipeline';
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('outbox.replay ' || (filter ->> 'pipeline'), 0));
+  -- Against a relay that is about to begin with them.
+  perform from outbox.lane k where k.pipeline = filter ->> 'pipeline' for update;
+  execute format($q$
+    select coalesce(array_agg(l.letter) filter (where coalesce(l.job, k.job) is null), '{}'),
+           count(*) filter (where coalesce(l.job, k.job) is not null),
+           coalesce(array_agg(distinct k.lane) filter (where k.lane is not null), '{}')
+    from outbox.dead_letter l left join outbox.lane k using (lane)
+    where l.state in ('dead', 'held', 'parked') and %s$q$, condition)
+    into chosen, busy, lanes;
+  if not dry_run and cardinality(chosen) > 0 then
+    insert into outbox.letter_gone
+    select l.letter, l.pipeline, l.aggregate_type, l.aggregate_id, l.event_type
+    from outbox.dead_letter l
+    where l.letter = any(chosen) and l.lane is not null and l.aggregate_id is not null;
+    insert into outbox.audit (action, pipeline, letter, reason)
+    select 'discarded', l.pipeline, l.letter, letters_discard.reason
+    from outbox.dead_letter l where l.letter = any(chosen);
+    update outbox.dead_letter l set state = 'discarded', lane = null where l.letter = any(chosen);
+    delete from outbox.lane k
+    where k.lane = any(lanes)
+      and not exists (select from outbox.dead_letter l where l.lane = k.lane);
+  end if;
+  return query select cardinality(chosen)::bigint, busy;
+end
+$$;
+
+-- Replaces a letter by a copy with another payload or other headers, and a new id: another content
+-- is another event. The copy takes the original's place, and a header says what it replaces. The
+-- original and the difference are kept.
+create function outbox.letter_edit(letter bigint, payload bytea, headers json, reason text)
+returns table (new_letter bigint, new_event_id uuid)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  original outbox.dead_letter;
+  edited outbox.dead_letter;
+  its_lane outbox.lane;
+  number bigint;
+  new_id constant uuid := gen_random_uuid();
+  new_headers json;
+begin
+  if $4 is null or octet_length($4) not between 1 and 2000 then
+    raise exception using
+      errcode = 'invalid_parameter_value', message = 'who edits a letter says why: reason is empty';
+  end if;
+  select * into original from outbox.dead_letter l where l.letter = $1;
+  select * into its_lane from outbox.lane k where k.lane = original.lane for update;
+  select * into original from outbox.dead_letter l where l.letter = $1 for update;
+  if original.letter is null or original.state not in ('dead', 'held', 'parked') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('letter %s is %s', $1, coalesce(original.state, 'not there'));
+  end if;
+  if coalesce(original.job, its_lane.job) is not null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('letter %s is being replayed', $1);
+  end if;
+  if $3 is not null then
+    perform outbox.check_headers($3::jsonb);
+  end if;
+  -- An edited copy of an edited copy names the one before it, which names the first.
+  select json_object_agg(h.name, h.value order by h.n) into new_headers
+  from (select name, value, n
+        from json_each_text(coalesce($3, original.headers)) with ordinality a(name, value, n)
+        where name <> 'replaces'
+        union all
+        select 'replaces', original.event_id::text, 1000000) h;
+  number := nextval('outbox.letter_seq');
+  update outbox.dead_letter l set state = 'replaced', lane = null where l.letter = $1;
+  edited := original;
+  edited.letter := number;
+  edited.event_id := new_id;
+  edited.replaces := $1;
+  edited.replays := 0;
+  edited.headers := new_headers;
+  edited.headers_fault := case when $3 is null then original.headers_fault end;
+  edited.payload := coalesce($2, original.payload);
+  edited.digest := outbox.letter_digest(edited.aggregate_type, edited.aggregate_id,
+                                        edited.event_type, edited.payload, edited.headers);
+  edited.written_at := clock_timestamp();
+  insert into outbox.dead_letter select edited.*;
+  insert into outbox.audit (action, pipeline, letter, reason, detail)
+  values ('edited', original.pipeline, $1, $4,
+          jsonb_build_object('replaced_by', number, 'event_id', new_id,
+                             'payload', $2 is not null, 'headers', $3 is not null));
+  return query select number, new_id;
+end
+$$;
+
+revoke all on function
+  outbox.replay_choice(jsonb),
+  outbox.replay_file(jsonb, text, integer, integer, boolean),
+  outbox.replay_control(bigint, text, text), outbox.letters_discard(jsonb, text, boolean),
+  outbox.letter_edit(bigint, bytea, json, text), outbox.letter_condition(jsonb)
+from public;
+
+grant execute on function
+  outbox.replay_file(jsonb, text, integer, integer, boolean),
+  outbox.replay_control(bigint, text, text), outbox.letters_discard(jsonb, text, boolean),
+  outbox.letter_edit(bigint, bytea, json, text), outbox.letter_condition(jsonb)
+to outbox_operator;
+
+do $$ begin perform set_config('role', current_setting('outbox.role_before'), true); end $$;
