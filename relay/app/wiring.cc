@@ -12,6 +12,7 @@
 #include "relay/app/pipeline_parts.h"
 #include "relay/app/supervisor.h"
 #include "relay/app/wiring_formats.h"
+#include "relay/app/wiring_options.h"
 #include "relay/app/wiring_verify.h"
 
 namespace outbox::app {
@@ -20,98 +21,6 @@ namespace {
 constexpr auto kAskTimeout = std::chrono::seconds(5);
 
 // ---- Postgres
-
-postgres::Mode mode_of(SourceMode mode) {
-  switch (mode) {
-    case SourceMode::wal:
-      return postgres::Mode::wal;
-    case SourceMode::poll:
-      return postgres::Mode::poll;
-    case SourceMode::status:
-      return postgres::Mode::status;
-  }
-  return postgres::Mode::wal;
-}
-
-postgres::ColumnNames columns_of(const ColumnNames& names) {
-  postgres::ColumnNames columns;
-  columns.seq = names.seq;
-  columns.id = names.id;
-  columns.aggregate_type = names.aggregate_type;
-  columns.aggregate_id = names.aggregate_id;
-  columns.event_type = names.event_type;
-  columns.payload = names.payload;
-  columns.payload_bytes = names.payload_bytes;
-  columns.headers = names.headers;
-  columns.created_at = names.created_at;
-  columns.status = names.status;
-  columns.order = names.order;
-  columns.cause = names.cause;
-  return columns;
-}
-
-postgres::OnUpdate on_update_of(OnUpdate config) {
-  switch (config) {
-    case OnUpdate::ignore:
-      break;
-    case OnUpdate::warn:
-      return postgres::OnUpdate::warn;
-    case OnUpdate::stop:
-      return postgres::OnUpdate::stop;
-  }
-  return postgres::OnUpdate::ignore;
-}
-
-postgres::CaptureCondition::Kind kind_of(CaptureCondition::Kind config) {
-  switch (config) {
-    case CaptureCondition::Kind::is:
-      break;
-    case CaptureCondition::Kind::changed:
-      return postgres::CaptureCondition::Kind::changed;
-    case CaptureCondition::Kind::changed_to:
-      return postgres::CaptureCondition::Kind::changed_to;
-  }
-  return postgres::CaptureCondition::Kind::is;
-}
-
-postgres::CaptureRule capture_of(const CaptureConfig& config) {
-  postgres::CaptureRule rule{postgres::TableName{config.table_schema, config.table_name},
-                             config.aggregate_type,
-                             config.key,
-                             config.columns,
-                             config.before,
-                             config.insert,
-                             config.update,
-                             config.erase,
-                             {}};
-  for (const CaptureCondition& condition : config.when) {
-    rule.when.push_back({condition.column, kind_of(condition.kind), condition.value});
-  }
-  return rule;
-}
-
-postgres::PostgresOptions postgres_options(const SourceConfig& source,
-                                           const PipelineConfig& pipeline) {
-  postgres::PostgresOptions options;
-  options.url = source.url.reveal();
-  options.pipeline = pipeline.name;
-  options.mode = mode_of(source.mode);
-  options.shards = source.shards;
-  options.slot = source.slot;
-  options.publication = source.publication;
-  options.table = postgres::TableName{source.table_schema, source.table_name};
-  options.columns = columns_of(source.columns);
-  options.columns.extras = extra_columns(pipeline);
-  options.on_update = on_update_of(source.on_update);
-  for (const CaptureConfig& capture : source.captures) {
-    options.captures.push_back(capture_of(capture));
-  }
-  options.heartbeat_interval = source.heartbeat;
-  options.poll_interval_most = source.poll_interval;
-  options.retention = source.retention;
-  options.jitter_seed = std::hash<std::string>()(pipeline.name);
-  return options;
-}
 
 // A look of a poll stands for a heartbeat: it came by once its newest row is settled.
 void add_look(SourceGauges& gauges, const postgres::PollFacts& facts, core::Position newest) {
@@ -203,14 +112,6 @@ void add_retention(PipelineParts& parts, const SourceConfig& config,
   };
 }
 
-postgres::HoldPolicies hold_policies(const PipelineConfig& pipeline) {
-  postgres::HoldPolicies policies;
-  for (const HoldConfig& hold : pipeline.holds) {
-    policies.push_back({hold.first, hold.most, hold.attempts_max, hold.give_up});
-  }
-  return policies;
-}
-
 void add_postgres(PipelineParts& parts, const SourceConfig& config,
                   const PipelineConfig& pipeline) {
   parts.pool = std::make_shared<core::ChunkPool>();
@@ -237,19 +138,6 @@ void add_postgres(PipelineParts& parts, const SourceConfig& config,
 }
 
 // ---- Kafka
-
-kafka::ClientOptions kafka_options(const SinkConfig& sink, Log* log) {
-  kafka::ClientOptions options;
-  options.bootstrap_servers = sink.bootstrap_servers;
-  for (const auto& [name, value] : sink.properties) options.properties[name] = value.reveal();
-  if (log == nullptr) return options;
-  options.log = [log, name = sink.name](int level, const std::string& line) {
-    constexpr int kWarning = 4;  // of syslog, as the client library counts
-    if (level > kWarning) return;
-    log->warn("kafka client", {{"sink", name}, {"text", line}});
-  };
-  return options;
-}
 
 // Topics that are known before the first event.
 std::vector<std::string> fixed_topics(const PipelineConfig& pipeline) {

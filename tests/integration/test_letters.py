@@ -1,4 +1,4 @@
-"""Held and parked keys, and the replay of letters, through the relay (issue: on_failure, replay)."""
+"""Held and parked keys, and the replay of letters, through the relay (issue: lanes, replay)."""
 
 import json
 import time
@@ -227,7 +227,8 @@ def test_what_the_replay_did_is_seen_in_metrics(tmp_path):
         await_states(stage, ["parked"] * 2)
 
         def metric(name):
-            return sum(value for key, value in stage.relay.metrics().items() if key.startswith(name))
+            return sum(value for key, value in stage.relay.metrics().items()
+                       if key.startswith(name))
 
         wait_until(lambda: metric("outbox_blocked_keys") == 1
                    and metric("outbox_events_parked_total") == 2, "two are parked, of one key")

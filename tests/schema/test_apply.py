@@ -201,7 +201,7 @@ def test_without_a_superuser_apply_says_that_events_without_a_row_can_be_forged(
     with Database(with_schema=False, server_url=without_roles) as database:
         database.execute(f"alter database {database.name} owner to {administrator}")
         url = with_user(database.url, administrator, "only-for-tests")
-        for file in (V001, V002):
+        for file in (V001, MIGRATIONS / "V002__emit.sql"):
             done = psql(url, "-1", "-v", "ON_ERROR_STOP=1", "-f", str(file))
             assert done.returncode == 0, done.stderr
         assert "everybody may execute pg_logical_emit_message" in done.stderr
