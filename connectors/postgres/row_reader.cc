@@ -5,6 +5,7 @@
 #include "connectors/postgres/detail/findings.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
+#include "relay/core/assert.h"
 
 namespace outbox::postgres {
 namespace {
@@ -150,6 +151,35 @@ Result<uint64_t> RowReader::read(uint64_t after, uint64_t until, const Use& use)
   if (auto taken = take_rows(use); !taken) return taken.error();
   if (auto ended = await_end(); !ended) return ended.error();
   return reader_.rows() < kPieceRows ? until : reader_.last();
+}
+
+Result<void> RowReader::letters(const std::function<Result<void>(const Letter&)>& use) {
+  const auto there = sql_.run("select to_regclass('outbox.dead_letter') is not null as there", {},
+                              "look for", "outbox.dead_letter", waiter_);
+  if (!there) return there.error();
+  if (!there->truth("there")) return {};
+  std::string after = "0";
+  while (true) {
+    const auto rows = sql_.run(
+        "select letter, event_id, state = 'delivered' as replayed, replaces is not null as edited, "
+        "kept_as = 'dead' as passed from outbox.dead_letter "
+        "where pipeline = $1 and letter > $2::bigint order by letter limit " +
+            std::to_string(kPieceRows),
+        {options_.pipeline, after}, "read", "outbox.dead_letter", waiter_);
+    if (!rows) return rows.error();
+    if (rows->empty()) return {};
+    for (int row = 0; row < rows->count(); ++row) {
+      const auto truth = [&](const char* column) { return rows->text(row, column) == "t"; };
+      const auto id = core::parse_uuid(rows->text(row, "event_id").value_or(""));
+      OUTBOX_ASSERT(id.has_value());
+      if (auto used = use({*id, truth("replayed") ? Letter::State::replayed : Letter::State::kept,
+                           truth("edited"), truth("passed")});
+          !used) {
+        return used;
+      }
+    }
+    after = rows->text(rows->count() - 1, "letter").value_or("");
+  }
 }
 
 Result<void> RowReader::take_rows(const Use& use) {

@@ -56,6 +56,15 @@ class RowReader {
   using Use = std::function<core::Result<void>(const core::Event& event)>;
   core::Result<uint64_t> read(uint64_t after, uint64_t until, const Use& use);
 
+  /// Every letter of the pipeline in outbox.dead_letter, none where the schema is older than it.
+  struct Letter {
+    core::Uuid id;
+    enum class State : uint8_t { kept, replayed } state = State::kept;
+    bool edited = false;  // a copy of another letter
+    bool passed = false;  // its key went on while it was a letter
+  };
+  core::Result<void> letters(const std::function<core::Result<void>(const Letter&)>& use);
+
   /// False where rows have no time of their own: then an event's is that of the read.
   bool has_times() const;
 

@@ -57,6 +57,7 @@ create sequence outbox.letter_seq as bigint cache 1;
 -- place: the order of letters of one key; that of the letter it replaces, else its own number.
 -- digest: of all that a reader of the event would see. The same event may come again, after a
 -- crash or a lost slot, and is one letter; another event with the same id is another one.
+-- kept_as: dead, held or parked. After a dead letter later events of its key were delivered.
 -- first_code: NULL of a letter that was never refused and only stands behind one of its key.
 create table outbox.dead_letter (
   letter          bigint      primary key,
@@ -65,6 +66,7 @@ create table outbox.dead_letter (
   pipeline        text        not null,
   state           text        not null check (state in ('dead', 'held', 'parked', 'delivered',
                                                         'replaced', 'discarded')),
+  kept_as         text        not null check (kept_as in ('dead', 'held', 'parked')),
   event_id        uuid        not null,
   digest          bytea       not null,
   aggregate_type  text        not null,
@@ -252,17 +254,19 @@ begin
   -- Its route asked for less when it was written: a dead letter does not hold back its key.
   if known.letter is not null then
     update outbox.dead_letter l
-    set state = its_lane.state, lane = its_lane.lane, job = null, epoch = $2
+    set state = its_lane.state, kept_as = its_lane.state, lane = its_lane.lane, job = null,
+        epoch = $2
     where l.letter = known.letter;
     return false;
   end if;
   number := nextval('outbox.letter_seq');
   insert into outbox.dead_letter
-    (letter, place, lane, pipeline, state, event_id, digest, aggregate_type, aggregate_id,
-     event_type, payload, payload_kind, headers, headers_fault, extras, commit_time, seq,
+    (letter, place, lane, pipeline, state, kept_as, event_id, digest, aggregate_type,
+     aggregate_id, event_type, payload, payload_kind, headers, headers_fault, extras, commit_time, seq,
      source_position, topic, first_code, first_detail, last_code, last_detail, attempts, relay,
      epoch)
-  values (number, number, its_lane.lane, $1, coalesce(its_lane.state, $3), $4, content, $5, $6, $7,
+  values (number, number, its_lane.lane, $1, coalesce(its_lane.state, $3),
+          coalesce(its_lane.state, $3), $4, content, $5, $6, $7,
           $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $17, $18, $19, $20, $2);
   return false;
 end
@@ -492,7 +496,7 @@ grant select on outbox.dead_letter, outbox.lane, outbox.replay_job, outbox.audit
 grant select on outbox.lane, outbox.replay_job, outbox.dead_letter_cause
   to outbox_relay, outbox_reader;
 -- No payloads for readers, as of events.
-grant select (letter, place, lane, pipeline, state, event_id, aggregate_type, aggregate_id,
+grant select (letter, place, lane, pipeline, state, kept_as, event_id, aggregate_type, aggregate_id,
               event_type, commit_time, seq, source_position, topic, first_code, first_detail,
               last_code, last_detail, attempts, replays, relay, epoch, written_at, last_attempt_at,
               job, replaces)

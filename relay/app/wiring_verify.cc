@@ -55,10 +55,11 @@ class Verification {
 
   /// Absent: rows are missing, and only a part of the topics was read.
   Result<std::optional<VerifyOutcome>> run() {
-    for (const auto step : {&Verification::open, &Verification::find_range,
-                            &Verification::read_settled_rows, &Verification::find_extents,
-                            &Verification::read_records, &Verification::read_rows_on_their_way,
-                            &Verification::settle_scope, &Verification::compare}) {
+    for (const auto step :
+         {&Verification::open, &Verification::find_range, &Verification::read_settled_rows,
+          &Verification::read_letters, &Verification::find_extents, &Verification::read_records,
+          &Verification::read_rows_on_their_way, &Verification::settle_scope,
+          &Verification::compare}) {
       if (const Result<void> done = (this->*step)(); !done) return done.error();
     }
     if (reach_ == Reach::since && cut_ && comparison_.missing() > 0) {
@@ -121,6 +122,20 @@ class Verification {
       return nothing_to_compare(inputs_, "no settled row is in this range");
     }
     return read_rows(scope_.from_seq - 1, scope_.settled_seq);
+  }
+
+  // Before the ends of the topics are known: what was replayed by now has its record before them.
+  Result<void> read_letters() {
+    return rows_->letters([this](const postgres::RowReader::Letter& letter) {
+      verify::Record record;
+      record.id = letter.id;
+      record.passed = letter.passed;
+      record.kind = letter.edited ? verify::RecordKind::letter_edited
+                    : letter.state == postgres::RowReader::Letter::State::kept
+                        ? verify::RecordKind::letter_kept
+                        : verify::RecordKind::letter_replayed;
+      return comparison_.add(record);
+    });
   }
 
   Result<void> read_rows_on_their_way() {

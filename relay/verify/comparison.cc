@@ -22,7 +22,11 @@ struct Comparison::Group {
   std::optional<Row> row;
   std::vector<Content> contents;
   std::optional<Record> first;  // that was delivered
-  uint64_t dead_letters = 0;
+  uint64_t dead_letters = 0;    // copies in topics
+  bool kept = false;            // as a letter
+  bool replayed = false;
+  bool edited = false;
+  bool passed = false;  // its key went on while it was a letter
   core::Uuid id;
 };
 
@@ -84,7 +88,18 @@ Result<void> Comparison::walk(const Progress& progress) {
   return {};
 }
 
+void Comparison::take_letter(Group& group, const Record& letter) {
+  group.kept |= letter.kind == RecordKind::letter_kept;
+  group.replayed |= letter.kind == RecordKind::letter_replayed;
+  group.edited |= letter.kind == RecordKind::letter_edited;
+  group.passed |= letter.passed;
+}
+
 Result<void> Comparison::take_record(Group& group, const Record& record) {
+  if (record.kind < RecordKind::delivered) {
+    take_letter(group, record);
+    return {};
+  }
   ++summary_.records;
   Suspect suspect;
   suspect.id = record.id;
@@ -93,6 +108,9 @@ Result<void> Comparison::take_record(Group& group, const Record& record) {
   if (record.kind == RecordKind::dead_letter) {
     ++group.dead_letters;
     if (!group.row || !group.row->plain) return {};
+  } else if (group.edited) {
+    ++summary_.edited;
+    return {};
   } else if (!group.row) {
     suspect.anomaly = Anomaly::foreign;
     return suspects_.add(suspect);
@@ -116,11 +134,12 @@ Result<void> Comparison::take_rows(const Group& group) {
   if (group.first) {
     note_borders(row, *group.first);
     if (settled) ++summary_.delivered;
-    if (group.first->key == 0) return {};
+    if (group.first->key == 0 || group.passed) return {};
     return arrivals_.add(
         {group.first->key, group.first->place, row.seq, group.first->position, row.id});
   }
-  if (group.dead_letters > 0) {
+  // What the table says counts more than a copy in a topic: that stays there after a replay.
+  if (group.kept || (group.dead_letters > 0 && !group.replayed)) {
     if (settled) ++summary_.dead_letters;
     return {};
   }

@@ -124,6 +124,7 @@ class Comparison {
   core::Result<void> walk(const Progress& progress);
   core::Result<void> take_group(Group& group);
   core::Result<void> take_rows(const Group& group);
+  static void take_letter(Group& group, const Record& letter);
   core::Result<void> take_record(Group& group, const Record& record);
   core::Result<void> miss(const Row& row);
   void note_borders(const Row& row, const Record& first);

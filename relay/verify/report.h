@@ -64,6 +64,7 @@ struct Summary {
 
   // Records without a row of which nobody can say whether they are foreign.
   uint64_t before_range = 0;  // of rows that retention removed, or before --since
+  uint64_t edited = 0;        // of letters that an operator edited: events of their own
   uint64_t rowless = 0;       // the source has events without a row: outbox.emit(), captures
   uint64_t same_id = 0;       // rows that repeat the id of another row
 

@@ -41,9 +41,17 @@ struct Place {
   friend auto operator<=>(const Place&, const Place&) = default;
 };
 
-enum class RecordKind : uint8_t { delivered, dead_letter };
+enum class RecordKind : uint8_t {
+  // Rows of the journal's table come before records of the same event.
+  letter_kept,      // open, or given up by an operator: the journal owns the event
+  letter_replayed,  // it was delivered again: there must be a record
+  letter_edited,    // an operator's copy of another letter: an event without a row
+  delivered,
+  dead_letter,  // the copy of a letter in a topic
+};
 
-/// A record of a topic that says which event it is.
+/// A record of a topic that says which event it is; or a letter in the journal's table, of which
+/// only the id counts, and whether later events of its key were delivered before it.
 struct Record {
   core::Uuid id;
   Content content{};
@@ -51,6 +59,7 @@ struct Record {
   Place place;
   RecordPosition position;
   RecordKind kind = RecordKind::delivered;
+  bool passed = false;  // of a letter: its key went on
 
   friend bool operator<(const Record& a, const Record& b) {
     return std::tie(a.id, a.kind, a.place) < std::tie(b.id, b.kind, b.place);

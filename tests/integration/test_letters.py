@@ -250,3 +250,49 @@ def test_a_schema_of_an_older_release_is_named_with_its_remedy(tmp_path):
         assert "SCHEMA_TOO_OLD" in stage.relay.log_tail()
         assert "outbox schema apply" in stage.relay.log_tail()
     delete_topic(topic)
+
+
+def verified(stage):
+    """The exit code and the summary of `outbox verify`, once all is proven to be settled."""
+    last = stage.database.value("select max(seq) from outbox.event")
+    wait_until(lambda: (stage.database.value("select delivered_seq from outbox.progress") or 0)
+               >= last, f"seq {last} is settled", 60)
+    done = stage.relay.command("verify", "-o", "json")
+    return done.returncode, json.loads(done.stdout)["summary"]
+
+
+@pytest.mark.parametrize("mode", ["wal", "poll"])
+@pytest.mark.parametrize("on_failure", ["park", "dead-letter"])
+def test_verify_counts_letters_and_after_the_replay_finds_each_event(tmp_path, on_failure, mode):
+    with stage_of(tmp_path, on_failure, mode) as stage:
+        stage.shop.publish(key="a")
+        stage.shop.publish(key="a", payload=LARGE)
+        last = [stage.shop.publish(key=key, payload=b"%d" % n) for n in range(5) for key in "ab"]
+        stage.arrival(stage.topic, last[-1])
+        parked = 6 if on_failure == "park" else 1
+        wait_until(lambda: len(states(stage)) == parked, f"{parked} letters are there")
+        code, summary = verified(stage)
+        assert code == 0, summary
+        assert (summary["delivered"], summary["dead_letters"]) == (12 - parked, parked)
+        mend(stage)
+        await_job(stage, file(stage)[0])
+        code, summary = verified(stage)
+        assert code == 0, summary
+        assert (summary["delivered"], summary["dead_letters"]) == (12, 0)
+
+
+def test_an_edited_letter_is_replayed_in_its_place_and_verify_knows_it(tmp_path):
+    with stage_of(tmp_path, "park") as stage:
+        bad = stage.shop.publish(key="a", payload=LARGE)
+        behind = stage.shop.publish(key="a")
+        await_states(stage, ["parked"] * 2)
+        new_id = str(stage.database.value(
+            "select new_event_id from outbox.letter_edit(1, 'small', null, 'too large')"))
+        file(stage)
+        stage.topics[stage.topic].await_ids([new_id, behind])
+        assert arrived(stage, "a") == [new_id, behind]
+        edited = stage.arrival(stage.topic, new_id)
+        assert edited.value == b"small" and edited.header("replaces") == bad
+        wait_until(lambda: states(stage) == ["replaced", "delivered", "delivered"], "both are done")
+        code, summary = verified(stage)
+        assert code == 0 and summary["records_without_a_row"]["edited"] == 1, summary

@@ -55,7 +55,10 @@ Json as_json(const std::string& pipeline, const VerifyOutcome& outcome) {
            {{"log_removed", sum.log_removed},
             {"compacted", sum.compacted},
             {"before_slot", sum.before_slot}}},
-          {"records_without_a_row", {{"before_range", sum.before_range}, {"rowless", sum.rowless}}},
+          {"records_without_a_row",
+           {{"before_range", sum.before_range},
+            {"rowless", sum.rowless},
+            {"edited", sum.edited}}},
           {"rows_of_the_same_id", sum.same_id},
           {"topics", outcome.topics},
           {"notes", outcome.notes}};
@@ -131,7 +134,8 @@ class Listing {
                   << readable_count(sum.records) << " records\n";
     write_count("delivered", sum.delivered, "rows with their record, byte for byte but for altered",
                 Shade::plain);
-    write_count("dead letters", sum.dead_letters, "rows with a dead letter", Shade::warning);
+    write_count("dead letters", sum.dead_letters, "rows with a dead letter, held, parked or discarded ones too",
+                Shade::warning);
     write_if_any("skipped", sum.skipped, "rows without a record, on routes that skip");
     write_if_any("unseen", sum.unseen, "rows that are not proven to be settled yet");
     write_count("lost", sum.lost, "rows without a record or a dead letter", Shade::bad);
@@ -146,6 +150,7 @@ class Listing {
     write_if_any("before slot", sum.before_slot, "rows older than all that was delivered");
     write_if_any("before range", sum.before_range, "records of rows that are gone or not compared");
     write_if_any("rowless", sum.rowless, "records of outbox.emit() or captured tables");
+    write_if_any("edited", sum.edited, "records of dead letters that an operator edited");
     write_if_any("same id", sum.same_id, "rows that repeat another row's id");
     for (const std::string& note : outcome.notes) terminal_.out << "  " << note << '\n';
     terminal_.out << (sum.clean() ? terminal_.shaded(Shade::good, "ok") + ": nothing is lost"
