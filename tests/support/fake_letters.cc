@@ -50,6 +50,14 @@ bool FakeLetters::write(const core::Delivery& delivery) {
   return false;
 }
 
+void FakeLetters::discard(uint64_t number) {
+  for (Letter& letter : letters_) {
+    if (letter.event.number != number || !letter.open) continue;
+    if (letter.blocks()) gone_.push_back(letter.event);
+    letter.open = false;
+  }
+}
+
 size_t FakeLetters::open() const {
   return static_cast<size_t>(std::count_if(letters_.begin(), letters_.end(),
                                            [](const Letter& letter) { return letter.open; }));
@@ -59,6 +67,7 @@ core::Result<void> FakeReplay::poll(core::Batch& batch, std::span<const core::Cr
                                     core::Now) {
   OUTBOX_ASSERT(credit.size() == 1);
   if (!named_) name_keys(batch);
+  if (state_ == State::idle) tell_gone(batch);
   if (state_ == State::idle && round_wanted_ && credit[0].events > 0) {
     round_wanted_ = false;
     state_ = State::handing_out;
@@ -100,9 +109,19 @@ void FakeReplay::name_keys(core::Batch& batch) {
     batch.back().kind = core::ItemKind::blocked;
     batch.back().letters = letters.second;
   }
+  letters_.gone().clear();
   named_ = true;
   state_ = State::handed_out;
   boundary(batch);
+}
+
+void FakeReplay::tell_gone(core::Batch& batch) {
+  for (const EventSpec& spec : letters_.gone()) {
+    batch.push_back(maker_.make(spec));
+    batch.back().kind = core::ItemKind::released;
+    batch.back().letters = 1;
+  }
+  letters_.gone().clear();
 }
 
 void FakeReplay::boundary(core::Batch& batch) {

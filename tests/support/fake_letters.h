@@ -30,20 +30,27 @@ class FakeLetters {
   /// Takes a journal's delivery in. True: an earlier process wrote this event.
   bool write(const core::Delivery& delivery);
 
+  /// An operator gives a letter up; the replay tells the pipeline.
+  void discard(uint64_t number);
+
   const std::deque<Letter>& all() const { return letters_; }
+  std::vector<EventSpec>& gone() { return gone_; }
   size_t open() const;
 
  private:
   std::deque<Letter> letters_;
+  std::vector<EventSpec> gone_;  // discarded, and the relay has not heard of it
 };
 
 class FakeReplay : public core::Source {
  public:
-  explicit FakeReplay(const FakeLetters& letters) : letters_(letters) {}
+  explicit FakeReplay(FakeLetters& letters) : letters_(letters) {}
 
   /// One more round of everything that is open, once the one under way is confirmed.
   void replay() { round_wanted_ = true; }
-  bool ready() const { return !named_ || (round_wanted_ && state_ == State::idle); }
+  bool ready() const {
+    return !named_ || (state_ == State::idle && (round_wanted_ || !letters_.gone().empty()));
+  }
 
   core::Result<void> poll(core::Batch& batch, std::span<const core::Credit> credit,
                           core::Now now) override;
@@ -57,9 +64,10 @@ class FakeReplay : public core::Source {
   enum class State : uint8_t { idle, handing_out, handed_out };
 
   void name_keys(core::Batch& batch);
+  void tell_gone(core::Batch& batch);
   void boundary(core::Batch& batch);
 
-  const FakeLetters& letters_;
+  FakeLetters& letters_;
   EventMaker maker_;
   State state_ = State::idle;
   bool round_wanted_ = false;

@@ -40,6 +40,12 @@ void FakeSink::facts_known(const std::string& name) {
   ++generation_;
 }
 
+void FakeSink::read_again(const std::string& name, DestinationState state) {
+  topic(name).state = state;
+  ++topic(name).reads;
+  ++generation_;
+}
+
 void FakeSink::free_key(const std::string& key) {
   held_keys_.erase(key);
   ++generation_;

@@ -46,6 +46,9 @@ class FakeSink : public core::Sink {
   void facts_unknown() { new_topic_state_ = core::DestinationState::unknown; }
   /// Reads the facts of a destination that was unknown.
   void facts_known(const std::string& name);
+  /// look_again() is answered from now on, by read_again().
+  void facts_can_be_read_again() { reads_again_ = true; }
+  void read_again(const std::string& name, core::DestinationState state);
 
   // -- admission
   void cork() { corked_ = true; }
@@ -87,6 +90,7 @@ class FakeSink : public core::Sink {
 
   core::Ordering ordering() const override { return core::Ordering::fail_stop; }
   const core::Destination& destination(std::string_view name) override;
+  bool look_again(const core::Destination&) override { return reads_again_; }
   core::Admission submit(const core::Delivery& delivery, core::Now now) override;
   void poll(std::vector<core::Completion>& completions, core::Now now) override;
   uint64_t wait_generation() const override { return generation_; }
@@ -120,6 +124,7 @@ class FakeSink : public core::Sink {
   uint64_t polled_generation_ = 1;
   uint64_t submit_calls_ = 0;
   bool frees_while_answering_ = false;
+  bool reads_again_ = false;
   bool corked_ = false;
   bool fenced_ = false;
 };

@@ -256,6 +256,19 @@ TEST_F(KafkaSinkOnMock, RejectsWhatIsTooLargeForAnyBrokerWithoutAFence) {
   EXPECT_EQ(world().sink->rebuilds(), 0U);
 }
 
+TEST_F(KafkaSinkOnMock, TakesNothingBehindARefusedRecordBeforeItsRefusalIsTold_Invariant3) {
+  seed();
+  support::EventSpec huge = numbered(world().driver->size(), "k");
+  huge.payload = std::string(core::kDeadLetterRecordBytesMax + 1, 'x');
+  world().driver->add(huge, world().topic);
+  world().driver->add(numbered(world().driver->size(), "k"), world().topic);
+  world().driver->step({steady_clock::now(), core::WallTime{}});
+  EXPECT_EQ(world().driver->outside(), 1U);
+  EXPECT_EQ(world().driver->newest_answer(), Admission::full);
+  ASSERT_TRUE(world().settle());
+  EXPECT_EQ(world().driver->count(State::rejected), 1U);
+}
+
 TEST_F(KafkaSinkOnMock, EndsWhatIsOutsideWhenItIsDestroyed) {
   seed();
   cluster_.down();
