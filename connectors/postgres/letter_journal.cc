@@ -265,14 +265,7 @@ void LetterJournal::settle(const std::vector<ResultHandle>& answers,
     failed = answer.get();
     break;
   }
-  if (failed != nullptr) {
-    const core::Error error =
-        error_of(failed, "write the dead letters of", "pipeline " + options_.pipeline);
-    const bool lasting = error.fault == core::Fault::fatal || error.fault == core::Fault::reject;
-    complete_all(lasting ? Outcome::fatal : Outcome::retry,
-                 Cause{error.code, core::to_string(error)}, completions);
-    return;
-  }
+  if (failed != nullptr) return give_up(failed, completions);
   for (const Letter& letter : outside_.letters) {
     const Purpose purpose = letter.delivery.purpose;
     Completion completion{letter.delivery.ticket, Outcome::durable, nullptr};
@@ -283,6 +276,19 @@ void LetterJournal::settle(const std::vector<ResultHandle>& answers,
     completions.push_back(std::move(completion));
   }
   outside_.clear();
+}
+
+// What was gathered meanwhile comes back, too: its letters may stand behind those that failed.
+void LetterJournal::give_up(const PGresult* failed, std::vector<Completion>& completions) {
+  const core::Error error =
+      error_of(failed, "write the dead letters of", "pipeline " + options_.pipeline);
+  const bool lasting = error.fault == core::Fault::fatal || error.fault == core::Fault::reject;
+  complete_all(lasting ? Outcome::fatal : Outcome::retry, Cause{error.code, core::to_string(error)},
+               completions);
+  for (const Letter& letter : gathering_.letters) {
+    completions.push_back({letter.delivery.ticket, Outcome::returned, nullptr});
+  }
+  gathering_.clear();
 }
 
 void LetterJournal::complete_all(Outcome outcome, const Cause& cause,

@@ -63,6 +63,7 @@ class LetterJournal final : public core::Sink {
   void add_letter(const core::Delivery& delivery);
   void add_refused(const core::Delivery& delivery);
   void settle(const std::vector<ResultHandle>& answers, std::vector<core::Completion>& completions);
+  void give_up(const PGresult* failed, std::vector<core::Completion>& completions);
   void complete_all(core::Outcome outcome, const core::Cause& cause,
                     std::vector<core::Completion>& completions);
 

@@ -56,6 +56,21 @@ begin
 end
 $$;
 
+-- Operators and the relay change letters and lanes one after the other: whatever the relay writes, it
+-- first locks its progress (letters_fence).
+create function outbox.letters_lock(pipeline text) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  perform from outbox.progress p where p.pipeline = $1 for update;
+  if not found then
+    raise exception using
+      errcode = 'no_data_found',
+      message = format('there is no pipeline %L here', $1),
+      hint = 'select pipeline from outbox.progress shows those there are';
+  end if;
+end
+$$;
+
 -- The letters that a replay with this filter takes, as lanes and dead letters: a dead letter by
 -- itself, a lane whole, if its first letter fits. behind: letters that fit but stand behind one
 -- that does not. taken: letters that fit but belong to another job already.
@@ -101,8 +116,7 @@ begin
       errcode = 'invalid_parameter_value',
       message = 'a replay is for one pipeline, and the filter names none';
   end if;
-  -- One at a time, so that no letter has two jobs.
-  perform pg_advisory_xact_lock(hashtextextended('outbox.replay ' || (filter ->> 'pipeline'), 0));
+  perform outbox.letters_lock(filter ->> 'pipeline');
   select * into choice from outbox.replay_choice(filter);
   if dry_run or choice.letters_count = 0 then
     return query select null::bigint, choice.letters_count, choice.behind, choice.taken;
@@ -129,7 +143,7 @@ declare
   next_state text := case act when 'pause' then 'paused' when 'resume' then 'open'
                               when 'end' then 'stopped' end;
 begin
-  select * into its from outbox.replay_job j where j.job = $1 for update;
+  select * into its from outbox.replay_job j where j.job = $1;
   if not found then
     raise exception using errcode = 'no_data_found', message = format('there is no replay job %s', $1);
   end if;
@@ -138,6 +152,8 @@ begin
       errcode = 'invalid_parameter_value',
       message = format('a replay job knows no %L', act), hint = 'It knows pause, resume and end';
   end if;
+  perform outbox.letters_lock(its.pipeline);
+  select * into its from outbox.replay_job j where j.job = $1 for update;
   if its.state in ('done', 'stopped') then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -173,9 +189,7 @@ begin
     raise exception using
       errcode = 'invalid_parameter_value', message = 'the filter names no pipeline';
   end if;
-  perform pg_advisory_xact_lock(hashtextextended('outbox.replay ' || (filter ->> 'pipeline'), 0));
-  -- Against a relay that is about to begin with them.
-  perform from outbox.lane k where k.pipeline = filter ->> 'pipeline' for update;
+  perform outbox.letters_lock(filter ->> 'pipeline');
   execute format($q$
     select coalesce(array_agg(l.letter) filter (where coalesce(l.job, k.job) is null), '{}'),
            count(*) filter (where coalesce(l.job, k.job) is not null),
@@ -218,9 +232,9 @@ begin
     raise exception using
       errcode = 'invalid_parameter_value', message = 'who edits a letter says why: reason is empty';
   end if;
-  select * into original from outbox.dead_letter l where l.letter = $1;
-  select * into its_lane from outbox.lane k where k.lane = original.lane for update;
+  perform outbox.letters_lock(l.pipeline) from outbox.dead_letter l where l.letter = $1;
   select * into original from outbox.dead_letter l where l.letter = $1 for update;
+  select * into its_lane from outbox.lane k where k.lane = original.lane for update;
   if original.letter is null or original.state not in ('dead', 'held', 'parked') then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
@@ -264,7 +278,7 @@ end
 $$;
 
 revoke all on function
-  outbox.replay_choice(jsonb),
+  outbox.letters_lock(text), outbox.replay_choice(jsonb),
   outbox.replay_file(jsonb, text, integer, integer, boolean),
   outbox.replay_control(bigint, text, text), outbox.letters_discard(jsonb, text, boolean),
   outbox.letter_edit(bigint, bytea, json, text), outbox.letter_condition(jsonb)

@@ -43,13 +43,20 @@ void DeadLetterJournal::poll(std::vector<Completion>& completions, core::Now now
   done_.clear();
   topics_.poll(done_, now);
   for (Completion& completion : done_) {
-    const auto known = known_before_.find(completion.ticket.pack());
-    if (known != known_before_.end()) {
-      completion.known_before = known->second;
-      known_before_.erase(known);
-    }
+    const auto known = known_before_.extract(completion.ticket.pack());
+    if (!known.empty()) completion.known_before = known.mapped();
+    if (completion.outcome != Outcome::durable) give_back(completions);
     completions.push_back(std::move(completion));
   }
+}
+
+// Those that are not copied yet may stand behind the one that failed.
+void DeadLetterJournal::give_back(std::vector<Completion>& completions) {
+  for (const core::Delivery& letter : to_copy_) {
+    known_before_.erase(letter.ticket.pack());
+    completions.push_back({letter.ticket, Outcome::returned, nullptr});
+  }
+  to_copy_.clear();
 }
 
 uint64_t DeadLetterJournal::wait_generation() const {

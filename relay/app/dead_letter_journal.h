@@ -28,6 +28,8 @@ class DeadLetterJournal final : public core::Sink {
   core::Health health() const override { return {core::HealthState::ok, ""}; }
 
  private:
+  void give_back(std::vector<core::Completion>& completions);
+
   core::Sink& table_;
   core::Sink& topics_;
   std::unordered_map<uint64_t, core::Delivery> in_table_;  // dead letters on their way, by ticket
