@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "connectors/kafka/properties.h"
+#include "connectors/postgres/letter_options.h"
+#include "connectors/postgres/options.h"
 #include "relay/app/wiring_formats.h"
 
 namespace outbox::app {

@@ -1,11 +1,19 @@
 #pragma once
 // What the config says, as the connectors take it.
 
-#include "connectors/kafka/properties.h"
-#include "connectors/postgres/letter_options.h"
-#include "connectors/postgres/options.h"
+#include <vector>
+
 #include "relay/app/config/config.h"
 #include "relay/app/log/log.h"
+
+namespace outbox::kafka {
+struct ClientOptions;
+}
+
+namespace outbox::postgres {
+struct PostgresOptions;
+struct HoldPolicy;
+}  // namespace outbox::postgres
 
 namespace outbox::app {
 
@@ -13,7 +21,7 @@ postgres::PostgresOptions postgres_options(const SourceConfig& source,
                                            const PipelineConfig& pipeline);
 
 /// One for each route.
-postgres::HoldPolicies hold_policies(const PipelineConfig& pipeline);
+std::vector<postgres::HoldPolicy> hold_policies(const PipelineConfig& pipeline);
 
 /// `log` takes what the client library says, and outlives the client; null: nobody listens.
 kafka::ClientOptions kafka_options(const SinkConfig& sink, Log* log);

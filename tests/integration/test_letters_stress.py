@@ -1,4 +1,4 @@
-"""Held and parked keys while relay and Postgres are killed: after the mend every event is there, each
+"""Held and parked keys while relay and Postgres are killed: after the mend every event comes, each
 key in order (invariants 1, 3, 6 and 8). Each key has one writer, so its order is known."""
 
 import json

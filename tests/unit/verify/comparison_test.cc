@@ -1,115 +1,13 @@
 // What each planted difference is called, at every size of memory: with all in one run, and with
 // edges of runs between any two events.
 
-#include "relay/verify/comparison.h"
-
-#include <gtest/gtest.h>
-
 #include <algorithm>
-#include <filesystem>
-#include <random>
 #include <set>
+
+#include "tests/unit/verify/world.h"
 
 namespace outbox::verify {
 namespace {
-
-const std::string kFolder = std::filesystem::temp_directory_path();
-constexpr uint64_t kKeys = 7;
-constexpr uint32_t kTopic = 0;
-constexpr uint32_t kLetters = 1;
-
-core::Uuid id_of(uint64_t seq) {
-  std::mt19937_64 random(seq);
-  core::Uuid id;
-  for (unsigned char& byte : id.bytes) byte = static_cast<unsigned char>(random());
-  return id;
-}
-
-Content content_of(uint64_t seq) {
-  Content content{};
-  content[0] = static_cast<unsigned char>(seq);
-  content[1] = static_cast<unsigned char>(seq >> 8);
-  return content;
-}
-
-/// A source and a topic that agree, until a test changes one of them.
-struct World {
-  explicit World(uint64_t events) {
-    scope.from_seq = 1;
-    scope.settled_seq = events;
-    scope.topics.resize(2);
-    scope.topics[kTopic].name = "order.events";
-    scope.topics[kLetters].name = "order.events.dead-letter";
-    for (uint64_t seq = 1; seq <= events; ++seq) {
-      rows.push_back(row(seq));
-      records.push_back(record(seq));
-    }
-  }
-
-  static Row row(uint64_t seq) {
-    Row made;
-    made.id = id_of(seq);
-    made.content = content_of(seq);
-    made.seq = seq;
-    made.time_us = static_cast<int64_t>(seq);
-    made.topic = kTopic;
-    return made;
-  }
-  static Record record(uint64_t seq) {
-    Record made;
-    made.id = id_of(seq);
-    made.content = content_of(seq);
-    made.key = 1 + seq % kKeys;
-    made.place.topic = kTopic;
-    made.position = {PositionKind::number, {seq, 0}};
-    return made;
-  }
-
-  void run(size_t sorter_bytes) {
-    findings.clear();
-    Comparison comparison(kFolder, sorter_bytes);
-    for (const Row& one : rows) ASSERT_TRUE(comparison.add(one));
-    uint64_t offset = 0;
-    for (Record one : records) {
-      one.place.offset = offset++;
-      ASSERT_TRUE(comparison.add(one));
-    }
-    for (uint64_t i = 0; i < without_id; ++i) {
-      ASSERT_TRUE(comparison.add_without_id({kTopic, 0, offset++}));
-    }
-    ASSERT_TRUE(comparison.compare(scope, [](uint64_t) {}));
-    const auto report =
-        comparison.report(scope, [this](const Finding& one) { findings.push_back(one); });
-    ASSERT_TRUE(report);
-    summary = *report;
-  }
-
-  std::vector<std::string> ids(Anomaly anomaly) const {
-    std::vector<std::string> found;
-    for (const Finding& one : findings) {
-      if (one.anomaly == anomaly) found.push_back(one.id);
-    }
-    return found;
-  }
-
-  Scope scope;
-  std::vector<Row> rows;
-  std::vector<Record> records;
-  uint64_t without_id = 0;
-  std::vector<Finding> findings;
-  Summary summary;
-};
-
-std::vector<std::string> texts(std::initializer_list<uint64_t> seqs) {
-  std::vector<std::string> ids;
-  for (const uint64_t seq : seqs) ids.push_back(core::to_string(id_of(seq)));
-  return ids;
-}
-
-class ComparisonTest : public testing::TestWithParam<size_t> {
- protected:
-  void run(World& world) { world.run(GetParam()); }
-};
 
 INSTANTIATE_TEST_SUITE_P(Memory, ComparisonTest, testing::Values(1, 300, 4096, kSorterBytes));
 
@@ -136,53 +34,6 @@ TEST_P(ComparisonTest, EachSingleRecordThatIsAwayIsNamedLost) {
     EXPECT_EQ(world.findings[0].jepsen, "lost-write");
     EXPECT_FALSE(world.summary.clean());
   }
-}
-
-TEST_P(ComparisonTest, ARowWhoseLetterIsKeptIsNotLostAndOneThatWasReplayedMustHaveItsRecord) {
-  for (const RecordKind kind : {RecordKind::letter_kept, RecordKind::letter_replayed}) {
-    World world(40);
-    world.records.erase(world.records.begin() + 6);
-    Record letter;
-    letter.id = id_of(7);
-    letter.kind = kind;
-    world.records.push_back(letter);
-    Record copy = World::record(7);
-    copy.kind = RecordKind::dead_letter;
-    copy.place.topic = kLetters;
-    world.records.push_back(copy);
-    run(world);
-    const bool kept = kind == RecordKind::letter_kept;
-    EXPECT_EQ(world.summary.dead_letters, kept ? 1u : 0u);
-    EXPECT_EQ(world.ids(Anomaly::lost), kept ? texts({}) : texts({7}));
-  }
-}
-
-TEST_P(ComparisonTest, AReplayedRecordMayComeLateIfItsKeyWentOnMeanwhile) {
-  for (const bool passed : {false, true}) {
-    World world(40);
-    world.records.push_back(world.records[6]);
-    world.records.erase(world.records.begin() + 6);
-    Record letter;
-    letter.id = id_of(7);
-    letter.kind = RecordKind::letter_replayed;
-    letter.passed = passed;
-    world.records.push_back(letter);
-    run(world);
-    EXPECT_EQ(world.ids(Anomaly::out_of_order), passed ? texts({}) : texts({7}));
-    EXPECT_EQ(world.summary.delivered, 40u);
-  }
-}
-
-TEST_P(ComparisonTest, TheRecordOfAnEditedLetterIsNotForeign) {
-  World world(40);
-  world.records.push_back(World::record(41));
-  Record letter;
-  letter.id = id_of(41);
-  letter.kind = RecordKind::letter_edited;
-  world.records.push_back(letter);
-  run(world);
-  EXPECT_TRUE(world.summary.clean());
-  EXPECT_EQ(world.summary.edited, 1u);
 }
 
 TEST_P(ComparisonTest, AnEmptyTopicLosesEveryRowAndAnEmptySourceMakesEveryRecordForeign) {
