@@ -32,7 +32,11 @@ Json routes_json(const std::vector<RouteSnapshot>& routes) {
     all.push_back({{"name", route.name},
                    {"delivered", route.delivered},
                    {"dead_lettered", route.dead_lettered},
-                   {"skipped", route.skipped}});
+                   {"held", route.held},
+                   {"parked", route.parked},
+                   {"skipped", route.skipped},
+                   {"replayed", route.replayed},
+                   {"refused_again", route.refused_again}});
   }
   return all;
 }
@@ -61,6 +65,7 @@ Json pipeline_json(const AdminView& view, const PipelineView& pipeline) {
             {"lost_seconds", or_null(pipeline.trend.slot_lost_seconds)}}},
           {"held_back_seconds", or_null(now.held_back_seconds)},
           {"shards", or_null(now.shards)},
+          {"blocked_keys", now.blocked_keys},
           {"retention", retention_json(now.retention)},
           {"trend",
            {{"events_per_second", pipeline.trend.events_per_second},
@@ -72,7 +77,10 @@ Json pipeline_json(const AdminView& view, const PipelineView& pipeline) {
             {"taken_bytes", now.taken_bytes},
             {"delivered", now.delivered()},
             {"dead_lettered", now.dead_lettered()},
+            {"held", now.held()},
+            {"parked", now.parked()},
             {"skipped", now.skipped()},
+            {"replayed", now.replayed()},
             {"returned", now.returned},
             {"retried", now.retried},
             {"reconnects", now.reconnects},

@@ -47,6 +47,12 @@ std::string reason_of(const Json& pipeline) {
                   refusal.at("detail").get<std::string>());
 }
 
+/// Since the relay started, those that were held or parked among them.
+uint64_t letters_of(const Json& totals) {
+  return totals.at("dead_lettered").get<uint64_t>() + totals.at("held").get<uint64_t>() +
+         totals.at("parked").get<uint64_t>();
+}
+
 Row row_of(const Json& pipeline) {
   const Json& lag = pipeline.at("lag");
   const Json& trend = pipeline.at("trend");
@@ -58,7 +64,7 @@ Row row_of(const Json& pipeline) {
           readable_count(whole(trend.at("events_per_second"))),
           trend.at("growing").get<bool>() ? "growing"
                                           : readable_seconds(real(trend.at("drain_seconds"))),
-          readable_count(whole(pipeline.at("totals").at("dead_lettered"))),
+          readable_count(letters_of(pipeline.at("totals"))),
           reason_of(pipeline)};
 }
 
