@@ -48,7 +48,7 @@ void write_payload(const core::LetterContent& content, const Terminal& terminal)
 std::string text_of(const core::LetterLane& lane) {
   std::string text = lane.state + "; before this letter " + readable_count(lane.before) +
                      ", behind it " + readable_count(lane.behind);
-  if (lane.next_attempt_at) text += "; next try " + *lane.next_attempt_at;
+  if (lane.next_attempt_at && lane.state == "held") text += "; next try " + *lane.next_attempt_at;
   if (lane.give_up_at && lane.state == "held") text += "; parked at last " + *lane.give_up_at;
   if (lane.job && *lane.job > 0) text += "; in replay job " + std::to_string(*lane.job);
   if (lane.job && *lane.job == 0) text += "; the relay tries it now";
