@@ -131,7 +131,7 @@ def test_what_is_wrong_is_named_on_stderr_with_its_exit_code(parked, arguments, 
 
 def test_export_writes_each_letter_with_its_payload_as_one_line(stage):
     bad = stage.shop.publish(key="a", payload=LARGE)
-    binary = stage.shop.publish(key="a", payload=b"\x00\xff", headers={"tenant": "\u00fc\n"})
+    binary = stage.shop.publish(key="a", payload=b"\x00\xff", headers={"tenant": "\u00fc\""})
     null = stage.shop.publish(key="a", payload=None)
     await_states(stage, ["parked"] * 3)
     done = stage.letters("export", "--key", "a")
@@ -140,7 +140,7 @@ def test_export_writes_each_letter_with_its_payload_as_one_line(stage):
     assert (first["payload_encoding"], first["payload"]) == ("text", LARGE.decode())
     assert second["payload_encoding"] == "base64"
     assert base64.b64decode(second["payload"]) == b"\x00\xff"
-    assert second["headers"] == {"tenant": "\u00fc\n"}
+    assert second["headers"] == {"tenant": "\u00fc\""}
     assert (third["payload"], third["payload_encoding"]) == (None, None)
 
 

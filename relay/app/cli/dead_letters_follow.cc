@@ -72,7 +72,8 @@ class Follower {
     bar_.clear();
     work_.tell("nobody has worked on job " + std::to_string(job_.job) +
                " for 10 s: the relay of pipeline " + job_.pipeline +
-               " does not seem to run. The job waits for it. Start it with: outbox run --config " +
+               " does not seem to run, or cannot deliver. The job waits for it. Look: outbox "
+               "status --config " +
                work_.line.config_file);
   }
 
@@ -100,11 +101,10 @@ class Follower {
       work_.tell("or end it: " + work_.command("jobs") + " --end " + std::to_string(job_.job) +
                  " --reason TEXT");
     } else if (job_.refused > 0 || job_.state == "stopped") {
-      work_.tell(letters_text(job_.refused) + " were refused again" +
-                 (left > 0 ? ", " + readable_count(left) +
-                                 " were not tried: they stand behind those "
-                                 "of their key, or the job ended before"
-                           : "") +
+      const std::string untried =
+          "; not tried: " + readable_count(left) +
+          ", which stand behind those of their key or came later in the job";
+      work_.tell("refused again: " + letters_text(job_.refused) + (left > 0 ? untried : "") +
                  ". Look: " + work_.command("list"));
     }
     return exit_of(job_);

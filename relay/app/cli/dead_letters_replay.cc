@@ -57,12 +57,19 @@ void write_count(const LetterWork& work, const LetterDesk& desk, const core::Rep
   work.terminal.out << json.dump() << '\n';
 }
 
-ExitCode nothing_to_do(const LetterWork& work, const core::ReplayFiled& filed) {
+ExitCode nothing_to_do(const LetterWork& work, const LetterDesk& desk,
+                       const core::ReplayFiled& filed) {
   if (filed.taken > 0) {
     work.tell("all that match belong to another job already. Look: " + work.command("jobs"));
     return ExitCode::refused;
   }
-  if (filed.behind > 0) {
+  // Letters that were never refused are not counted as those that a replay passes over.
+  core::LetterQuery waiting;
+  waiting.filter = work.letters().filter;
+  waiting.states = {"dead", "held", "parked"};
+  const auto open = desk.calls.count(waiting);
+  if (!open) return work.report(open.error());
+  if (*open > 0) {
     work.tell(
         "those that match stand behind a letter of their key that does not: replay or "
         "discard that one first. Look: " +
@@ -182,7 +189,7 @@ ExitCode replay_letters(const LetterWork& work) {
     write_count(work, desk, *filed);
     return filed->letters > 0 ? ExitCode::ok : ExitCode::refused;
   }
-  if (!filed->job) return nothing_to_do(work, *filed);
+  if (!filed->job) return nothing_to_do(work, desk, *filed);
   work.tell("job " + std::to_string(*filed->job) + ": " + letters_text(filed->letters) +
             beside(*filed));
   return start(work, desk, *filed->job);
