@@ -57,9 +57,9 @@ bool connection_lost(const Error& error) {
 void add_remedy(Error& error, bool for_operators) {
   if (error.code == "42501") {
     error.hint = for_operators ? "Operators of dead letters need the role outbox_operator: grant "
-                          "outbox_operator to the login of the source's url"
-                        : "Listings need the role outbox_reader, payloads and headers "
-                          "outbox_operator: grant it to the login of the source's url";
+                                 "outbox_operator to the login of the source's url"
+                               : "Listings need the role outbox_reader, payloads and headers "
+                                 "outbox_operator: grant it to the login of the source's url";
   } else if (error.code == "42883" || error.code == "42P01" || error.code == "3F000") {
     error.hint = "The schema is of an older release, or not there. Run: outbox schema apply";
   } else if (error.code == "55P03") {
