@@ -25,9 +25,9 @@ class LetterCommand:
         assert done.code == 0, done
         return json.loads(done.out)
 
-    def start(self, *arguments):
+    def start(self, *arguments, stdout=subprocess.PIPE):
         """A process with pipes, to be interrupted."""
         return subprocess.Popen(
             [environment.outbox_bin(), "dead-letters", *arguments, "--config", self.config_file],
             env={**os.environ, "DATABASE_URL": self._url}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=stdout, stderr=subprocess.PIPE, text=True)

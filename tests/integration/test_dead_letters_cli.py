@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import signal
 import socket
 import time
@@ -13,6 +14,8 @@ from logins import login
 from test_letters import LARGE, arrived, await_job, await_states, mend, stage_of, states
 from support.topic import configure_topic
 from support.waiting import wait_until
+
+_PEAK_MB = 160
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +154,29 @@ def test_export_of_more_than_a_page_is_complete_and_in_order(stage):
     assert [json.loads(line)["id"] for line in done.out.splitlines()] == ids
 
 
+def test_an_export_of_much_takes_little_memory(stage, tmp_path):
+    stage.shop.publish(key="a", payload=LARGE)
+    await_states(stage, ["parked"])
+    columns = ", ".join(name for name, in stage.database.execute(
+        "select column_name from information_schema.columns where table_schema = 'outbox'"
+        " and table_name = 'dead_letter' and column_name not in ('letter', 'place', 'payload',"
+        " 'event_id')"))
+    stage.database.execute(
+        f"insert into outbox.dead_letter (letter, place, event_id, payload, {columns})"
+        " select n, n, gen_random_uuid(), convert_to(repeat('x', 2000000), 'UTF8'),"
+        f" {columns} from outbox.dead_letter, generate_series(1001, 1200) n")
+    with open(tmp_path / "export", "wb") as out:
+        command = stage.letters.start("export", stdout=out)
+        _, status, usage = os.wait4(command.pid, 0)
+        command.stderr.close()
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert (tmp_path / "export").stat().st_size > 400_000_000
+    with open(tmp_path / "export", "rb") as lines:
+        assert sum(1 for _ in lines) == 201
+    os.unlink(tmp_path / "export")
+    assert usage.ru_maxrss / 1024 < _PEAK_MB
+
+
 def test_a_dry_run_counts_what_the_replay_then_does(stage):
     ids = fill(stage, keys=2, behind=4)
     counted = stage.letters.json("replay", "--dry-run", "--key", "k0")
@@ -215,6 +241,37 @@ def test_a_killed_command_leaves_the_job_to_the_relay(stage):
     assert job_of(stage) == ("done", 50, 0)
     stage.topics[stage.topic].await_ids([one for key in ids for one in ids[key]])
     assert stage.letters("replay", "--job", "1").code == 0, "a job that is done is told so"
+
+
+def test_a_broken_connection_loses_neither_the_job_nor_its_follower(stage):
+    ids = fill(stage, keys=5, behind=9)
+    mend(stage)
+    command = stage.letters.start("replay", "--rate", "20", "--reason", "gently")
+    for _ in range(3):
+        wait_until(lambda: stage.database.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name like '%%dead-letters' and datname = current_database()"),
+            "the command's connection was ended", 30)
+        time.sleep(0.3)
+    out, err = command.communicate(timeout=60)
+    assert command.returncode == 0 and "50 delivered" in out, err
+    stage.topics[stage.topic].await_ids([one for key in ids for one in ids[key]])
+
+
+def test_letters_of_a_route_that_does_not_wait_are_edited_and_replayed(tmp_path):
+    with stage_of(tmp_path, "dead-letter") as stage:
+        letters = LetterCommand(stage)
+        bad, worse = (stage.shop.publish(key="a", payload=LARGE) for _ in range(2))
+        await_states(stage, ["dead", "dead"])
+        small = tmp_path / "small"
+        small.write_bytes(b"s")
+        edit = letters("replay", "--id", bad, "--edit", small, "--reason", "too large")
+        assert edit.code == 0, edit
+        mend(stage)
+        assert letters.json("replay", "--dry-run")["letters"] == 1
+        assert letters.json("replay", "--reason", "mended")["delivered"] == 1
+        stage.arrival(stage.topic, worse)
+        assert states(stage) == ["replaced", "delivered", "delivered"]
 
 
 def test_max_failures_stops_the_job_with_exit_6(stage):

@@ -77,17 +77,18 @@ class Follower {
                work_.line.config_file);
   }
 
+  // Pausing once more does no harm, so a connection that just broke is no reason to give up.
   ExitCode pause_job() {
     bar_.clear();
-    const auto done =
-        desk_.calls.control(job_.job, core::ReplayAct::pause, "the command was interrupted");
-    const auto jobs = desk_.calls.jobs(job_.job, 1);
-    if (jobs && !jobs->empty()) {
-      job_ = jobs->front();
+    core::Result<void> done;
+    for (int tries = 0; tries < 2; ++tries) {
+      done = desk_.calls.control(job_.job, core::ReplayAct::pause, "the command was interrupted");
+      const auto jobs = desk_.calls.jobs(job_.job, 1);
+      if (jobs && !jobs->empty()) job_ = jobs->front();
       if (job_.over() || job_.state == "paused") return end();
     }
     if (!done) work_.report(done.error());
-    work_.tell("Job " + std::to_string(job_.job) +
+    work_.tell("job " + std::to_string(job_.job) +
                " could not be paused, and goes on. Follow it: " + go_on());
     return ExitCode::partly_done;
   }

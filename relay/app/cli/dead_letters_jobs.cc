@@ -79,6 +79,7 @@ ExitCode list_jobs(const LetterWork& work) {
       exit = work.report(jobs.error());
       continue;
     }
+    if (jobs->size() == kJobsMost) work.tell("the newest 1,000 jobs of pipeline " + desk.pipeline);
     for (const core::ReplayJob& job : *jobs) {
       listing.add(json_of(job));
       all.push_back(job);

@@ -56,9 +56,7 @@ Json as_json(const std::string& pipeline, const VerifyOutcome& outcome) {
             {"compacted", sum.compacted},
             {"before_slot", sum.before_slot}}},
           {"records_without_a_row",
-           {{"before_range", sum.before_range},
-            {"rowless", sum.rowless},
-            {"edited", sum.edited}}},
+           {{"before_range", sum.before_range}, {"rowless", sum.rowless}, {"edited", sum.edited}}},
           {"rows_of_the_same_id", sum.same_id},
           {"topics", outcome.topics},
           {"notes", outcome.notes}};
@@ -134,8 +132,8 @@ class Listing {
                   << readable_count(sum.records) << " records\n";
     write_count("delivered", sum.delivered, "rows with their record, byte for byte but for altered",
                 Shade::plain);
-    write_count("dead letters", sum.dead_letters, "rows with a dead letter, held, parked or discarded ones too",
-                Shade::warning);
+    write_count("dead letters", sum.dead_letters,
+                "rows with a dead letter, held, parked or discarded ones too", Shade::warning);
     write_if_any("skipped", sum.skipped, "rows without a record, on routes that skip");
     write_if_any("unseen", sum.unseen, "rows that are not proven to be settled yet");
     write_count("lost", sum.lost, "rows without a record or a dead letter", Shade::bad);

@@ -153,6 +153,16 @@ TEST_F(LettersCommandTest, AReplayOfAConfigWithSeveralPipelinesAsksWhich) {
   EXPECT_NE(done.error.find("orders, more"), std::string::npos) << done.error;
 }
 
+TEST_F(LettersCommandTest, ATableThatIsPolledByStatusHasNoLetters) {
+  write(
+      "[source.shop]\ntype = \"postgres\"\nurl = \"${DATABASE_URL}\"\nmode = \"poll\"\n"
+      "table = \"shop.outbox\"\n[source.shop.columns]\nstatus = \"status\"\n" +
+      kSink + kPipeline);
+  const Done done = command({"list"});
+  EXPECT_EQ(done.exit, ExitCode::refused);
+  EXPECT_NE(done.error.find("polled by status"), std::string::npos) << done.error;
+}
+
 TEST_F(LettersCommandTest, AListingWithALimitAsksForNoMoreThanThat) {
   calls_.page = [](const core::LetterQuery& query) {
     EXPECT_LE(query.limit, 3u);
