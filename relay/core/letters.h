@@ -158,7 +158,7 @@ struct ReplayJob {
   uint64_t selected = 0;  // when it was filed
   uint64_t delivered = 0;
   uint64_t refused = 0;
-  std::string progress_at;  // when the pipeline's relay last saved; empty: never
+  std::string activity;  // another text once the pipeline's relay has done something
 
   bool over() const { return state == "done" || state == "stopped"; }
 };

@@ -246,8 +246,8 @@ def test_a_killed_command_leaves_the_job_to_the_relay(stage):
 def test_a_broken_connection_loses_neither_the_job_nor_its_follower(stage):
     ids = fill(stage, keys=5, behind=9)
     mend(stage)
-    command = stage.letters.start("replay", "--rate", "20", "--reason", "gently")
-    for _ in range(3):
+    command = stage.letters.start("replay", "--rate", "5", "--reason", "gently")
+    for _ in range(2):
         wait_until(lambda: stage.database.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where application_name like '%%dead-letters' and datname = current_database()"),

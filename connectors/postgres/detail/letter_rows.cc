@@ -100,7 +100,9 @@ const char* const kJobSql =
     "select j.job, j.pipeline, j.state, j.filter, j.reason, j.rate, j.failures_max, j.asked_by,"
     " to_char(j.asked_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') as asked_at,"
     " to_char(j.ended_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') as ended_at,"
-    " j.selected, j.delivered, j.refused, p.updated_at as progress_at"
+    " j.selected, j.delivered, j.refused, concat(p.updated_at, ' ',"
+    " (select sum(o.delivered + o.refused) from outbox.replay_job o where o.pipeline = j.pipeline))"
+    " as activity"
     " from outbox.replay_job j left join outbox.progress p on p.pipeline = j.pipeline";
 
 core::ReplayJob job_of(const Rows& rows, int row) {
@@ -118,7 +120,7 @@ core::ReplayJob job_of(const Rows& rows, int row) {
   job.selected = number_of<uint64_t>(rows, row, "selected");
   job.delivered = number_of<uint64_t>(rows, row, "delivered");
   job.refused = number_of<uint64_t>(rows, row, "refused");
-  job.progress_at = text_of(rows, row, "progress_at");
+  job.activity = text_of(rows, row, "activity");
   return job;
 }
 

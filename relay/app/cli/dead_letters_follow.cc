@@ -57,8 +57,8 @@ class Follower {
     seen_at_ = now;
     if (jobs->empty()) return work_.nothing("job " + std::to_string(job_.job) + " is gone");
     core::ReplayJob& seen = jobs->front();
-    if (std::tie(seen.delivered, seen.refused, seen.progress_at) !=
-        std::tie(job_.delivered, job_.refused, job_.progress_at)) {
+    if (std::tie(seen.delivered, seen.refused, seen.activity) !=
+        std::tie(job_.delivered, job_.refused, job_.activity)) {
       moved_at_ = now;
       told_idle_ = false;
     }
