@@ -8,6 +8,7 @@
 #include "relay/app/config/load.h"
 #include "relay/app/exit_code.h"
 #include "relay/app/finding.h"
+#include "relay/app/letter_calls.h"
 #include "relay/app/log/log.h"
 #include "relay/app/snapshot.h"
 #include "relay/app/verification.h"
@@ -38,6 +39,9 @@ struct Wired {
 
   /// Compares source and topics of a pipeline.
   std::function<core::Result<VerifyOutcome>(const VerifyInputs&)> verify;
+
+  /// The dead letters of a pipeline.
+  std::function<LetterCalls(const Config&, const PipelineConfig&)> letters;
 };
 
 }  // namespace outbox::app

@@ -12,6 +12,7 @@
 #include "relay/app/pipeline_parts.h"
 #include "relay/app/supervisor.h"
 #include "relay/app/wiring_formats.h"
+#include "relay/app/wiring_letters.h"
 #include "relay/app/wiring_options.h"
 #include "relay/app/wiring_verify.h"
 
@@ -288,6 +289,6 @@ core::Result<VerifyOutcome> verify(const VerifyInputs& inputs) {
 
 }  // namespace
 
-Wired wire() { return Wired{check_properties, doctor_checks, run, verify}; }
+Wired wire() { return Wired{check_properties, doctor_checks, run, verify, letter_calls}; }
 
 }  // namespace outbox::app

@@ -4,6 +4,8 @@
 #include <sstream>
 #include <utility>
 
+#include "relay/app/cli/command_options.h"
+#include "relay/app/cli/letters_options.h"
 #include "relay/app/cli/since.h"
 #include "relay/app/version.h"
 #include "relay/core/suggest.h"
@@ -11,53 +13,11 @@
 namespace outbox::app {
 namespace {
 
-template <typename Choice>
-using Choices = std::vector<std::pair<std::string, Choice>>;
-
-const Choices<OutputFormat> kFormats = {
-    {"text", OutputFormat::text}, {"json", OutputFormat::json}, {"jsonl", OutputFormat::jsonl}};
 const Choices<LogLevel> kLevels = {{"debug", LogLevel::debug},
                                    {"info", LogLevel::info},
                                    {"warn", LogLevel::warn},
                                    {"error", LogLevel::error}};
 const Choices<LogFormat> kLogFormats = {{"text", LogFormat::text}, {"json", LogFormat::json}};
-
-/// An option that takes one of the names in `choices`.
-template <typename Choice>
-void add_choice(CLI::App& app, const std::string& name, const std::string& help, Choice& into,
-                const Choices<Choice>& choices) {
-  std::string words;
-  for (const auto& choice : choices) words += (words.empty() ? "" : "|") + choice.first;
-  const auto take = [&into, &choices](const std::string& word) {
-    for (const auto& [name_of_choice, value] : choices) {
-      if (name_of_choice == word) into = value;
-    }
-  };
-  const auto check = [&choices, words](const std::string& word) {
-    for (const auto& choice : choices) {
-      if (choice.first == word) return std::string();
-    }
-    return "takes " + words + ", not \"" + word + "\"";
-  };
-  app.add_option_function<std::string>(name, take, help)->option_text(words)->check(check);
-}
-
-void add_config(CLI::App& app, CommandLine& line, bool required) {
-  app.add_option("-c,--config", line.config_file, "the config, a TOML file")
-      ->option_text("FILE")
-      ->required(required);
-}
-
-void add_output(CLI::App& app, CommandLine& line) {
-  add_choice(app, "-o,--output", "how the listing is written", line.output, kFormats);
-}
-
-CLI::App* add_verb(CLI::App& app, const std::string& name, const std::string& help, Verb verb,
-                   CommandLine& line) {
-  CLI::App* command = app.add_subcommand(name, help);
-  command->callback([&line, verb] { line.verb = verb; });
-  return command;
-}
 
 void add_schema(CLI::App& app, CommandLine& line) {
   CLI::App* schema = app.add_subcommand("schema", "the tables and functions in Postgres");
@@ -92,16 +52,8 @@ void add_verify(CLI::App& app, CommandLine& line) {
   add_config(*verify, line, true);
   verify->add_option("-p,--pipeline", line.pipeline, "which pipeline, if the config has several")
       ->option_text("NAME");
-  const auto check = [](const std::string& text) {
-    return parse_since(text) ? std::string()
-                             : "takes a time such as 2026-01-31T08:00:00Z or an age such as 2h, "
-                               "not \"" +
-                                   text + '"';
-  };
-  const auto take = [&line](const std::string& text) { line.since = parse_since(text); };
-  verify->add_option_function<std::string>("--since", take, "events written from then on only")
-      ->option_text("TIME")
-      ->check(check);
+  add_time(*verify, "--since", "events written from then on only",
+           [&line](const Since& since) { line.since = since; });
   add_output(*verify, line);
   verify->footer(
       "Changes nothing, and may run beside the relay. Temporary files, about 250 bytes an event,\n"
@@ -141,6 +93,7 @@ void add_commands(CLI::App& app, CommandLine& line) {
 
   add_schema(app, line);
   add_verify(app, line);
+  add_dead_letters(app, line);
 }
 
 /// The command that was reached before parsing stopped.

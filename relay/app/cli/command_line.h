@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "relay/app/cli/letters_line.h"
 #include "relay/app/exit_code.h"
 #include "relay/app/log/log.h"
 #include "relay/app/verification.h"
@@ -22,6 +23,12 @@ enum class Verb {
   schema_apply,
   schema_status,
   verify,
+  letters_list,
+  letters_show,
+  letters_replay,
+  letters_discard,
+  letters_export,
+  letters_jobs,
 };
 
 enum class OutputFormat { text, json, jsonl };
@@ -38,8 +45,10 @@ struct CommandLine {
 
   bool watch = false;  // of `status`
 
-  std::string pipeline;        // of `verify`; may be empty if there is only one
+  std::string pipeline;        // of `verify` and `dead-letters`; empty: all, or the only one
   std::optional<Since> since;  // of `verify`
+
+  LettersLine letters;  // of `dead-letters`
 };
 
 /// Something to print instead of running a command: help, the version, or what is wrong.

@@ -16,6 +16,7 @@ ExitCode doctor_command(const CommandLine& line, const Wired& wired, const Termi
 ExitCode status_command(const CommandLine& line, const Wired& wired, const Terminal& terminal);
 ExitCode schema_command(const CommandLine& line, const Wired& wired, const Terminal& terminal);
 ExitCode verify_command(const CommandLine& line, const Wired& wired, const Terminal& terminal);
+ExitCode letters_command(const CommandLine& line, const Wired& wired, const Terminal& terminal);
 
 /// The config of a command, or nothing after every problem was written to the terminal.
 std::optional<Config> config_of(const CommandLine& line, const Wired& wired,

@@ -32,6 +32,13 @@ ExitCode run_verb(const CommandLine& line, const Wired& wired, const Terminal& t
       return schema_command(line, wired, terminal);
     case Verb::verify:
       return verify_command(line, wired, terminal);
+    case Verb::letters_list:
+    case Verb::letters_show:
+    case Verb::letters_replay:
+    case Verb::letters_discard:
+    case Verb::letters_export:
+    case Verb::letters_jobs:
+      return letters_command(line, wired, terminal);
   }
   return ExitCode::usage;
 }

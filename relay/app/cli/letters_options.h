@@ -1,0 +1,13 @@
+#pragma once
+// The options of `outbox dead-letters`, and which of them go together.
+
+#include <CLI/CLI.hpp>
+
+#include "relay/app/cli/command_line.h"
+
+namespace outbox::app {
+
+/// `line` outlives the parsing.
+void add_dead_letters(CLI::App& app, CommandLine& line);
+
+}  // namespace outbox::app
