@@ -104,10 +104,10 @@ std::string relay_name(const PostgresOptions& options) {
 
 }  // namespace
 
-LetterJournal::LetterJournal(const PostgresOptions& options, HoldPolicies policies,
+LetterJournal::LetterJournal(const PostgresOptions& options, LetterOptions letters,
                              std::shared_ptr<SharedSlot> shared)
     : options_(options),
-      policies_(std::move(policies)),
+      letters_(std::move(letters)),
       shared_(std::move(shared)),
       relay_(relay_name(options)),
       table_{"outbox.dead_letter", 0, core::DestinationState::usable},
@@ -130,23 +130,30 @@ Admission LetterJournal::submit(const Delivery& delivery, core::Now) {
 
 void LetterJournal::poll(std::vector<Completion>& completions, core::Now now) {
   if (!wanted_) return;
-  if (!broken_) {
-    const auto step = line_.poll(now);
-    if (!step) broken_ = step.error();
-    if (step && *step == SqlLine::Step::connected && !outside_.letters.empty()) write(now);
-    if (const auto answers = line_.take_answers()) settle(*answers, completions);
-  }
-  if (broken_) {
+  if (!broken_ && !absent_) talk(completions, now);
+  if (broken_ || absent_) {
     std::move(gathering_.letters.begin(), gathering_.letters.end(),
               std::back_inserter(outside_.letters));
     gathering_.clear();
-    complete_all(Outcome::fatal, Cause{broken_->code, core::to_string(*broken_)}, completions);
-    return;
+    if (absent_) return complete_all(Outcome::durable, nullptr, completions);
+    const Cause cause{broken_->code, core::to_string(*broken_)};
+    return complete_all(Outcome::fatal, &cause, completions);
   }
   if (may_send()) {
     std::swap(outside_, gathering_);
     write(now);
   }
+}
+
+void LetterJournal::talk(std::vector<Completion>& completions, core::Now now) {
+  const auto step = line_.poll(now);
+  if (!step) {
+    absent_ = step.error().code == kSchemaTooOld && letters_.table == LetterTable::optional;
+    if (!absent_) broken_ = step.error();
+    return;
+  }
+  if (*step == SqlLine::Step::connected && !outside_.letters.empty()) write(now);
+  if (const auto answers = line_.take_answers()) settle(*answers, completions);
 }
 
 // After a failover the source looks first whether what was delivered happened there, too.
@@ -221,8 +228,8 @@ void LetterJournal::add_letter(const Delivery& delivery) {
     code = delivery.cause->code;
     text = detail;
   }
-  OUTBOX_ASSERT(delivery.route < policies_.size());
-  const HoldPolicy& policy = policies_[delivery.route];
+  OUTBOX_ASSERT(delivery.route < letters_.holds.size());
+  const HoldPolicy& policy = letters_.holds[delivery.route];
   line_.add(kWrite, {options_.pipeline,
                      epoch,
                      state_of(delivery.purpose),
@@ -248,8 +255,8 @@ void LetterJournal::add_letter(const Delivery& delivery) {
 }
 
 void LetterJournal::add_refused(const Delivery& delivery) {
-  OUTBOX_ASSERT(delivery.route < policies_.size());
-  const HoldPolicy& policy = policies_[delivery.route];
+  OUTBOX_ASSERT(delivery.route < letters_.holds.size());
+  const HoldPolicy& policy = letters_.holds[delivery.route];
   const std::string detail = database_text(delivery.cause->detail, kDetailBytesMax);
   line_.add(kRefused,
             {options_.pipeline, std::to_string(delivery.event->seq), delivery.cause->code, detail,
@@ -283,31 +290,31 @@ void LetterJournal::give_up(const PGresult* failed, std::vector<Completion>& com
   const core::Error error =
       error_of(failed, "write the dead letters of", "pipeline " + options_.pipeline);
   const bool lasting = error.fault == core::Fault::fatal || error.fault == core::Fault::reject;
-  complete_all(lasting ? Outcome::fatal : Outcome::retry, Cause{error.code, core::to_string(error)},
-               completions);
+  const Cause cause{error.code, core::to_string(error)};
+  complete_all(lasting ? Outcome::fatal : Outcome::retry, &cause, completions);
   for (const Letter& letter : gathering_.letters) {
     completions.push_back({letter.delivery.ticket, Outcome::returned, nullptr});
   }
   gathering_.clear();
 }
 
-void LetterJournal::complete_all(Outcome outcome, const Cause& cause,
+void LetterJournal::complete_all(Outcome outcome, const Cause* cause,
                                  std::vector<Completion>& completions) {
   for (const Letter& letter : outside_.letters) {
     Completion completion{letter.delivery.ticket, outcome, nullptr};
-    completion.cause = std::make_unique<Cause>(cause);
+    if (cause != nullptr) completion.cause = std::make_unique<Cause>(*cause);
     completions.push_back(std::move(completion));
   }
   outside_.clear();
 }
 
 core::Interest LetterJournal::interest(core::Instant) const {
-  return wanted_ ? line_.interest() : core::Interest{};
+  return wanted_ && !absent_ ? line_.interest() : core::Interest{};
 }
 
 core::Health LetterJournal::health() const {
   if (broken_) return {core::HealthState::waiting, core::to_string(*broken_)};
-  return wanted_ ? line_.health() : core::Health{core::HealthState::ok, ""};
+  return wanted_ && !absent_ ? line_.health() : core::Health{core::HealthState::ok, ""};
 }
 
 }  // namespace outbox::postgres

@@ -11,6 +11,9 @@
 // knows whether it happened: the same batch is written again, and a letter that is there already is
 // known by its id and content.
 //
+// Where the schema has no table for letters and no route needs it, dead letters are durable at
+// once: their topics are all that keeps them then.
+//
 // Completions: durable; retry, when the server cannot write now (its disk is full, it is stopping);
 // fatal, when another relay took over, or the server refuses a letter for good.
 
@@ -30,7 +33,7 @@ namespace outbox::postgres {
 
 class LetterJournal final : public core::Sink {
  public:
-  LetterJournal(const PostgresOptions& options, HoldPolicies policies,
+  LetterJournal(const PostgresOptions& options, LetterOptions letters,
                 std::shared_ptr<SharedSlot> shared);
 
   core::Ordering ordering() const override { return core::Ordering::fail_stop; }
@@ -57,6 +60,7 @@ class LetterJournal final : public core::Sink {
     }
   };
 
+  void talk(std::vector<core::Completion>& completions, core::Now now);
   bool may_send() const;
   void write(core::Now now);
   void add_fence();
@@ -64,11 +68,11 @@ class LetterJournal final : public core::Sink {
   void add_refused(const core::Delivery& delivery);
   void settle(const std::vector<ResultHandle>& answers, std::vector<core::Completion>& completions);
   void give_up(const PGresult* failed, std::vector<core::Completion>& completions);
-  void complete_all(core::Outcome outcome, const core::Cause& cause,
+  void complete_all(core::Outcome outcome, const core::Cause* cause,
                     std::vector<core::Completion>& completions);
 
   const PostgresOptions options_;
-  const HoldPolicies policies_;
+  const LetterOptions letters_;
   const std::shared_ptr<SharedSlot> shared_;
   const std::string relay_;  // who we are, for people
   const core::Destination table_;
@@ -76,6 +80,7 @@ class LetterJournal final : public core::Sink {
   SqlLine line_;
   bool wanted_ = false;
   std::optional<core::Error> broken_;
+  bool absent_ = false;  // there is no table
   Batch gathering_;
   Batch outside_;
 };

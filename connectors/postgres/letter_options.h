@@ -18,7 +18,18 @@ struct HoldPolicy {
   core::Duration give_up = std::chrono::hours(24);
 };
 
-/// One for each route, in the Router's order.
-using HoldPolicies = std::vector<HoldPolicy>;
+/// Whether the pipeline can do without outbox.dead_letter, which a schema of before has not.
+enum class LetterTable : uint8_t {
+  optional,  // then dead letters go to their topics only
+  required,  // some route holds or parks
+};
+
+struct LetterOptions {
+  LetterTable table = LetterTable::optional;
+  std::vector<HoldPolicy> holds;  // one for each route, in the Router's order
+};
+
+/// Code of the Error of a schema that has no letters.
+inline constexpr const char* kSchemaTooOld = "SCHEMA_TOO_OLD";
 
 }  // namespace outbox::postgres

@@ -2,7 +2,7 @@
 
 namespace outbox::postgres {
 
-PostgresPipeline make_postgres_source(const PostgresOptions& options, const HoldPolicies& policies,
+PostgresPipeline make_postgres_source(const PostgresOptions& options, const LetterOptions& letters,
                                       core::ChunkPool& pool) {
   PostgresPipeline made;
   if (options.mode == Mode::status) {
@@ -23,8 +23,8 @@ PostgresPipeline make_postgres_source(const PostgresOptions& options, const Hold
       break;
   }
   made.progress = std::make_unique<ProgressStore>(options, shared);
-  made.letters = std::make_unique<LetterJournal>(options, policies, shared);
-  made.replay = std::make_unique<ReplaySource>(options, pool, shared);
+  made.letters = std::make_unique<LetterJournal>(options, letters, shared);
+  made.replay = std::make_unique<ReplaySource>(options, letters.table, pool, shared);
   return made;
 }
 

@@ -38,8 +38,7 @@ struct PostgresPipeline {
   std::unique_ptr<StatusStore> marks;
 };
 
-/// `policies`: one for each route.
-PostgresPipeline make_postgres_source(const PostgresOptions& options, const HoldPolicies& policies,
+PostgresPipeline make_postgres_source(const PostgresOptions& options, const LetterOptions& letters,
                                       core::ChunkPool& pool);
 
 }  // namespace outbox::postgres

@@ -43,9 +43,10 @@ std::vector<PreparedStatement> statements() {
 
 }  // namespace
 
-ReplaySource::ReplaySource(const PostgresOptions& options, core::ChunkPool& pool,
+ReplaySource::ReplaySource(const PostgresOptions& options, LetterTable table, core::ChunkPool& pool,
                            std::shared_ptr<SharedSlot> shared)
     : options_(options),
+      table_(table),
       shared_(std::move(shared)),
       line_(options, "the connection that reads dead letters", statements(),
             options.jitter_seed + 3),
@@ -54,8 +55,9 @@ ReplaySource::ReplaySource(const PostgresOptions& options, core::ChunkPool& pool
 Result<void> ReplaySource::poll(core::Batch& batch, std::span<const core::Credit> credit,
                                 core::Now now) {
   OUTBOX_ASSERT(credit.size() == 1);
+  if (state_ == State::absent) return {};
   const Result<SqlLine::Step> step = line_.poll(now);
-  if (!step) return step.error();
+  if (!step) return on_error(step.error(), batch);
   if (auto answers = line_.take_answers()) {
     if (auto taken = on_answers(*answers, batch, now); !taken) return taken;
   }
@@ -63,6 +65,19 @@ Result<void> ReplaySource::poll(core::Batch& batch, std::span<const core::Credit
     if (auto handed = hand_out(batch, credit[0], now); !handed) return handed;
   }
   if (line_.idle() && rows_ == nullptr) ask(now);
+  return {};
+}
+
+// Before the source has its slot its own start names what is wrong, in better words.
+Result<void> ReplaySource::on_error(const Error& error, core::Batch& batch) {
+  if (!shared_->lease.held()) return {};
+  if (error.code != kSchemaTooOld || table_ == LetterTable::required) return error;
+  shared_->add_notice({Severity::warning, kSchemaTooOld,
+                       "the database has no outbox.dead_letter: dead letters go to their topics "
+                       "only, and cannot be replayed",
+                       "Run `outbox schema apply`, then start again"});
+  end_round(batch);
+  state_ = State::absent;
   return {};
 }
 
@@ -96,6 +111,7 @@ void ReplaySource::ask(core::Now now) {
       break;
     case State::handing:
     case State::confirming:
+    case State::absent:
       return;
   }
   line_.send(now);
@@ -226,6 +242,7 @@ void ReplaySource::end_round(core::Batch& batch) {
 }
 
 void ReplaySource::confirm(const core::Settled& settled) {
+  if (state_ == State::absent) return;
   OUTBOX_ASSERT(state_ == State::confirming && settled.low == (core::Position{round_, 0}));
   if (jobs_.empty()) {
     rest(core::Instant{});  // the keys are known
@@ -243,6 +260,7 @@ void ReplaySource::put_key(const PGresult* rows, int row, ItemKind kind, core::B
 // ---- what others ask
 
 core::Interest ReplaySource::interest(core::Instant now) const {
+  if (state_ == State::absent) return {};
   core::Interest interest = line_.interest();
   if (!line_.idle() || rows_ != nullptr) return interest;
   switch (state_) {
@@ -261,6 +279,8 @@ core::Interest ReplaySource::interest(core::Instant now) const {
   return interest;
 }
 
-core::Health ReplaySource::health() const { return line_.health(); }
+core::Health ReplaySource::health() const {
+  return state_ == State::absent ? core::Health{core::HealthState::ok, ""} : line_.health();
+}
 
 }  // namespace outbox::postgres

@@ -12,7 +12,7 @@
 // (core::PositionForm::told).
 //
 // Owner: the wiring, by make_postgres_source. Thread: the pipeline's. The chunk pool outlives it.
-// Errors: the schema is too old, or a letter cannot be read; both fatal.
+// Errors: the schema is too old, and some route needs letters; or a letter cannot be read.
 
 #include <cstdint>
 #include <memory>
@@ -23,6 +23,7 @@
 #include "connectors/postgres/detail/letter_reader.h"
 #include "connectors/postgres/detail/shared_slot.h"
 #include "connectors/postgres/detail/sql_line.h"
+#include "connectors/postgres/letter_options.h"
 #include "connectors/postgres/options.h"
 #include "relay/core/source.h"
 
@@ -30,7 +31,7 @@ namespace outbox::postgres {
 
 class ReplaySource final : public core::Source {
  public:
-  ReplaySource(const PostgresOptions& options, core::ChunkPool& pool,
+  ReplaySource(const PostgresOptions& options, LetterTable table, core::ChunkPool& pool,
                std::shared_ptr<SharedSlot> shared);
 
   core::Result<void> poll(core::Batch& batch, std::span<const core::Credit> credit,
@@ -50,12 +51,14 @@ class ReplaySource final : public core::Source {
     handing,     // a page is handed out
     confirming,  // a round was handed out; its end is awaited
     passing,     // the database is told that the round is over
+    absent,      // the schema has no letters
   };
   struct Job {
     std::string number;
     int rate_per_s = 0;  // 0: any
   };
 
+  core::Result<void> on_error(const core::Error& error, core::Batch& batch);
   void ask(core::Now now);
   core::Result<void> on_answers(std::vector<ResultHandle>& answers, core::Batch& batch,
                                 core::Now now);
@@ -71,6 +74,7 @@ class ReplaySource final : public core::Source {
   void put_key(const PGresult* rows, int row, core::ItemKind kind, core::Batch& batch);
 
   const PostgresOptions options_;
+  const LetterTable table_;
   const std::shared_ptr<SharedSlot> shared_;
   SqlLine line_;
   LetterReader letters_;

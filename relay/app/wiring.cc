@@ -117,7 +117,7 @@ void add_postgres(PipelineParts& parts, const SourceConfig& config,
                   const PipelineConfig& pipeline) {
   parts.pool = std::make_shared<core::ChunkPool>();
   auto postgres = postgres::make_postgres_source(postgres_options(config, pipeline),
-                                                 hold_policies(pipeline), *parts.pool);
+                                                 letter_options(pipeline), *parts.pool);
   if (postgres.status != nullptr) {
     parts.gauges = [&source = *postgres.status] { return gauges_of(source); };
     add_source(parts, std::move(postgres.status));

@@ -104,12 +104,17 @@ postgres::PostgresOptions postgres_options(const SourceConfig& source,
   return options;
 }
 
-postgres::HoldPolicies hold_policies(const PipelineConfig& pipeline) {
-  postgres::HoldPolicies policies;
+postgres::LetterOptions letter_options(const PipelineConfig& pipeline) {
+  postgres::LetterOptions options;
   for (const HoldConfig& hold : pipeline.holds) {
-    policies.push_back({hold.first, hold.most, hold.attempts_max, hold.give_up});
+    options.holds.push_back({hold.first, hold.most, hold.attempts_max, hold.give_up});
   }
-  return policies;
+  for (const flow::Route& route : pipeline.routes) {
+    if (route.on_failure == flow::OnFailure::hold || route.on_failure == flow::OnFailure::park) {
+      options.table = postgres::LetterTable::required;
+    }
+  }
+  return options;
 }
 
 kafka::ClientOptions kafka_options(const SinkConfig& sink, Log* log) {

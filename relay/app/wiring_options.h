@@ -1,8 +1,6 @@
 #pragma once
 // What the config says, as the connectors take it.
 
-#include <vector>
-
 #include "relay/app/config/config.h"
 #include "relay/app/log/log.h"
 
@@ -12,7 +10,7 @@ struct ClientOptions;
 
 namespace outbox::postgres {
 struct PostgresOptions;
-struct HoldPolicy;
+struct LetterOptions;
 }  // namespace outbox::postgres
 
 namespace outbox::app {
@@ -20,8 +18,7 @@ namespace outbox::app {
 postgres::PostgresOptions postgres_options(const SourceConfig& source,
                                            const PipelineConfig& pipeline);
 
-/// One for each route.
-std::vector<postgres::HoldPolicy> hold_policies(const PipelineConfig& pipeline);
+postgres::LetterOptions letter_options(const PipelineConfig& pipeline);
 
 /// `log` takes what the client library says, and outlives the client; null: nobody listens.
 kafka::ClientOptions kafka_options(const SinkConfig& sink, Log* log);

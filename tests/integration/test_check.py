@@ -183,9 +183,6 @@ TOPICS = [
 ]
 LATER = [
     mistake("mode status", 'mode = "wal"', 'mode = "status"', "later release", '"wal"', '"poll"'),
-    mistake("hold", '"dead-letter"', '"hold"', "later release", '"dead-letter"', '"skip"',
-            at="on_failure"),
-    mistake("park", '"dead-letter"', '"park"', "later release", at="on_failure"),
     mistake("sink http", 'type = "kafka"', 'type = "http"', "later release"),
 ]
 PLACEHOLDERS = [

@@ -239,17 +239,36 @@ def test_what_the_replay_did_is_seen_in_metrics(tmp_path):
                    and metric("outbox_events_replayed_total") == 2, "both are replayed")
 
 
-def test_a_schema_of_an_older_release_is_named_with_its_remedy(tmp_path):
-    topic = create_topic(unique_name("letters"))
-    stage = Stage(tmp_path, [route(topic)])
-    with stage:
+DROP_LETTERS = """
+do $$ declare f regprocedure; begin
+  for f in select p.oid from pg_proc p where p.pronamespace = 'outbox'::regnamespace
+           and p.proname ~ '^(letter|lane|replay|blocked)' loop
+    execute 'drop function ' || f || ' cascade';
+  end loop;
+end $$;
+drop table outbox.dead_letter, outbox.lane cascade"""
+
+
+def test_a_schema_without_letters_stops_a_route_that_parks_and_names_the_remedy(tmp_path):
+    with stage_of(tmp_path, "park") as stage:
         assert stage.relay.stop() == 0
-        stage.database.execute("drop function outbox.blocked_keys(text)")
+        stage.database.execute(DROP_LETTERS)
         stage.relay.start()
         assert stage.relay.wait(30) == 1
         assert "SCHEMA_TOO_OLD" in stage.relay.log_tail()
         assert "outbox schema apply" in stage.relay.log_tail()
-    delete_topic(topic)
+
+
+def test_with_a_schema_without_letters_dead_letters_go_to_their_topic_as_before(tmp_path):
+    with stage_of(tmp_path, "dead-letter") as stage:
+        assert stage.relay.stop() == 0
+        stage.database.execute(DROP_LETTERS)
+        stage.relay.start()
+        bad = stage.shop.publish(key="a", payload=LARGE)
+        stage.arrival(stage.topic, stage.shop.publish(key="a"))
+        stage.arrival(f"{stage.topic}.dead-letter", bad)
+        wait_until(lambda: "SCHEMA_TOO_OLD" in stage.relay.log_tail(), "it says so")
+        assert stage.relay.running()
 
 
 def verified(stage):

@@ -6,6 +6,7 @@
 #include "connectors/postgres/detail/server_facts.h"
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
+#include "connectors/postgres/letter_options.h"
 #include "relay/core/assert.h"
 
 namespace outbox::postgres {
@@ -19,6 +20,9 @@ using core::Result;
 // A batch may be some megabytes on a slow disk; past this the server is not there at all.
 constexpr core::Duration kAnswerMax = std::chrono::seconds(30);
 
+// Whoever does not end at such an Error asks again.
+constexpr core::Duration kFatalPause = std::chrono::milliseconds(500);
+
 constexpr size_t kParametersMax = 24;
 
 constexpr std::string_view kUndefinedFunction = "42883";
@@ -27,7 +31,7 @@ constexpr std::string_view kUndefinedTable = "42P01";
 // The name alone means: this schema is older than the relay.
 Error explained(Error error, const std::string& purpose) {
   if (error.code != kUndefinedFunction && error.code != kUndefinedTable) return error;
-  return Error{core::Fault::fatal, "SCHEMA_TOO_OLD",
+  return Error{core::Fault::fatal, kSchemaTooOld,
                "prepare",          purpose,
                error.detail,       "Run `outbox schema apply`, then start again"};
 }
@@ -82,9 +86,12 @@ Result<SqlLine::Step> SqlLine::finish_connecting(core::Now now) {
   if (!done) return Step::waiting;
   if (!*done) {
     const Error& error = done->error();
-    if (error.fault == core::Fault::fatal) return explained(error, purpose_);
     state_ = State::resting;
     reason_ = core::to_string(error);
+    if (error.fault == core::Fault::fatal) {
+      retry_at_ = now.instant + kFatalPause;
+      return explained(error, purpose_);
+    }
     retry_at_ = now.instant + reconnect_delay_.after_failure(trouble_of(error.code));
     return Step::waiting;
   }

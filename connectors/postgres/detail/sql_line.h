@@ -51,7 +51,7 @@ class SqlLine {
   };
 
   /// Connects, writes, reads. An Error: a statement that the server does not know, so that an older
-  /// schema is there, or no right to it.
+  /// schema is there (kSchemaTooOld), or no right to it. It may be asked on.
   core::Result<Step> poll(core::Now now);
 
   /// Connected, and nothing is awaited: a batch may be added and sent.

@@ -45,7 +45,8 @@ postgres::PostgresOptions options_for(
 RelayEnd::RelayEnd(const Database& database,
                    const std::function<void(postgres::PostgresOptions&)>& change)
     : options_(options_for(database, change)),
-      ends_(postgres::make_postgres_source(options_, {postgres::HoldPolicy{}}, pool_)) {}
+      ends_(postgres::make_postgres_source(
+          options_, {postgres::LetterTable::optional, {postgres::HoldPolicy{}}}, pool_)) {}
 
 RelayEnd::~RelayEnd() { batch_.clear(); }
 
