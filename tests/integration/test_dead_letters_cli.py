@@ -71,6 +71,7 @@ def test_list_without_a_filter_groups_by_cause(parked):
     (["--since", "2020-01-01T00:00:00Z", "--until", "2999-01-01"], 8), (["--letter", "1"], 1),
     (["--state", "parked"], 8), (["--state", "dead"], 0), (["--state", "any"], 8),
     (["--key", "'; drop table outbox.lane; --"], 0), (["--topic", "other"], 0),
+    (["--type", "other"], 0), (["--aggregate", "other"], 0), (["--cause", "OTHER"], 0),
 ])
 def test_every_filter_chooses_and_nothing_matched_is_exit_3(parked, options, count):
     done = parked.letters("list", *options, "-o", "jsonl")
