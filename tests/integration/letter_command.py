@@ -6,6 +6,7 @@ import subprocess
 
 from outbox import outbox
 from support import environment
+from test_letters import LARGE, await_states
 
 
 class LetterCommand:
@@ -31,3 +32,16 @@ class LetterCommand:
             [environment.outbox_bin(), "dead-letters", *arguments, "--config", self.config_file],
             env={**os.environ, "DATABASE_URL": self._url}, stdin=subprocess.DEVNULL,
             stdout=stdout, stderr=subprocess.PIPE, text=True)
+
+
+def publish_blocked(stage, key, behind):
+    """Ids: a refused event, and those behind it."""
+    return ([stage.shop.publish(key=key, payload=LARGE)]
+            + [stage.shop.publish(key=key, payload=json.dumps({"n": n})) for n in range(behind)])
+
+
+def fill(stage, keys, behind):
+    """Ids by key, once all are parked."""
+    ids = {f"k{key}": publish_blocked(stage, f"k{key}", behind) for key in range(keys)}
+    await_states(stage, ["parked"] * keys * (behind + 1))
+    return ids
