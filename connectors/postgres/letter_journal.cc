@@ -208,6 +208,11 @@ void LetterJournal::add_fence() {
              marks.ordinal, marks.delivered_seq ? Bytes(*marks.delivered_seq) : std::nullopt});
 }
 
+// What no route matches has a number behind them all.
+HoldPolicy LetterJournal::policy_of(uint32_t route) const {
+  return route < letters_.holds.size() ? letters_.holds[route] : HoldPolicy{};
+}
+
 void LetterJournal::add_letter(const Delivery& delivery) {
   const core::Event& event = *delivery.event;
   const std::string epoch = std::to_string(delivery.epoch);
@@ -228,8 +233,7 @@ void LetterJournal::add_letter(const Delivery& delivery) {
     code = delivery.cause->code;
     text = detail;
   }
-  OUTBOX_ASSERT(delivery.route < letters_.holds.size());
-  const HoldPolicy& policy = letters_.holds[delivery.route];
+  const HoldPolicy policy = policy_of(delivery.route);
   line_.add(kWrite, {options_.pipeline,
                      epoch,
                      state_of(delivery.purpose),
@@ -255,8 +259,7 @@ void LetterJournal::add_letter(const Delivery& delivery) {
 }
 
 void LetterJournal::add_refused(const Delivery& delivery) {
-  OUTBOX_ASSERT(delivery.route < letters_.holds.size());
-  const HoldPolicy& policy = letters_.holds[delivery.route];
+  const HoldPolicy policy = policy_of(delivery.route);
   const std::string detail = database_text(delivery.cause->detail, kDetailBytesMax);
   line_.add(kRefused,
             {options_.pipeline, std::to_string(delivery.event->seq), delivery.cause->code, detail,

@@ -203,7 +203,7 @@ def test_apply_makes_partitions_beside_inserts_an_open_writer_and_a_pg_dump():
             inserts.await_more(50)
             database.execute("select setval('outbox.event_seq', %s)", [used * 20_000_000])
             done = schema("apply", database)
-            assert done.code == 0 and "made 2 partitions ahead" in done.err, done.err
+            assert done.code == 0 and re.search("made [23] partitions ahead", done.err), done.err
         inserts.await_more(50)
     assert inserts.failed == []
 
