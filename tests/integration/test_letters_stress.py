@@ -87,6 +87,7 @@ def test_every_event_comes_and_each_key_in_order(tmp_path, services, on_failure,
         stop.set()
         for writer in writers:
             writer.join(30)
+        stage.database.execute("drop trigger flaky on outbox.dead_letter")
         configure_topic(stage.topic)
         bring_back(stage, on_failure)
         judge(stage)
