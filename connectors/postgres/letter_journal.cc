@@ -130,7 +130,7 @@ Admission LetterJournal::submit(const Delivery& delivery, core::Now) {
 
 void LetterJournal::poll(std::vector<Completion>& completions, core::Now now) {
   if (!wanted_) return;
-  if (!broken_ && !absent_) talk(completions, now);
+  if (may_talk()) talk(completions, now);
   if (broken_ || absent_) {
     std::move(gathering_.letters.begin(), gathering_.letters.end(),
               std::back_inserter(outside_.letters));
@@ -143,6 +143,11 @@ void LetterJournal::poll(std::vector<Completion>& completions, core::Now now) {
     std::swap(outside_, gathering_);
     write(now);
   }
+}
+
+// Without a session of the source there is no need to storm a server that is starting.
+bool LetterJournal::may_talk() const {
+  return wanted_ && !absent_ && !broken_ && (line_.connected() || shared_->lease.held());
 }
 
 void LetterJournal::talk(std::vector<Completion>& completions, core::Now now) {
@@ -312,12 +317,12 @@ void LetterJournal::complete_all(Outcome outcome, const Cause* cause,
 }
 
 core::Interest LetterJournal::interest(core::Instant) const {
-  return wanted_ && !absent_ ? line_.interest() : core::Interest{};
+  return may_talk() ? line_.interest() : core::Interest{};
 }
 
 core::Health LetterJournal::health() const {
   if (broken_) return {core::HealthState::waiting, core::to_string(*broken_)};
-  return wanted_ && !absent_ ? line_.health() : core::Health{core::HealthState::ok, ""};
+  return may_talk() ? line_.health() : core::Health{core::HealthState::ok, ""};
 }
 
 }  // namespace outbox::postgres

@@ -60,6 +60,7 @@ class LetterJournal final : public core::Sink {
     }
   };
 
+  bool may_talk() const;
   void talk(std::vector<core::Completion>& completions, core::Now now);
   bool may_send() const;
   void write(core::Now now);

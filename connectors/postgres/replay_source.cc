@@ -55,7 +55,7 @@ ReplaySource::ReplaySource(const PostgresOptions& options, LetterTable table, co
 Result<void> ReplaySource::poll(core::Batch& batch, std::span<const core::Credit> credit,
                                 core::Now now) {
   OUTBOX_ASSERT(credit.size() == 1);
-  if (state_ == State::absent) return {};
+  if (!may_talk()) return {};
   const Result<SqlLine::Step> step = line_.poll(now);
   if (!step) return on_error(step.error(), batch);
   if (auto answers = line_.take_answers()) {
@@ -68,9 +68,13 @@ Result<void> ReplaySource::poll(core::Batch& batch, std::span<const core::Credit
   return {};
 }
 
-// Before the source has its slot its own start names what is wrong, in better words.
+// While the source has no session, its own attempts say what is wrong, and are enough for a server
+// that is starting.
+bool ReplaySource::may_talk() const {
+  return state_ != State::absent && (line_.connected() || shared_->lease.held());
+}
+
 Result<void> ReplaySource::on_error(const Error& error, core::Batch& batch) {
-  if (!shared_->lease.held()) return {};
   if (error.code != kSchemaTooOld || table_ == LetterTable::required) return error;
   shared_->add_notice({Severity::warning, kSchemaTooOld,
                        "the database has no outbox.dead_letter: dead letters go to their topics "
@@ -260,7 +264,7 @@ void ReplaySource::put_key(const PGresult* rows, int row, ItemKind kind, core::B
 // ---- what others ask
 
 core::Interest ReplaySource::interest(core::Instant now) const {
-  if (state_ == State::absent) return {};
+  if (!may_talk()) return {};
   core::Interest interest = line_.interest();
   if (!line_.idle() || rows_ != nullptr) return interest;
   switch (state_) {
@@ -280,7 +284,7 @@ core::Interest ReplaySource::interest(core::Instant now) const {
 }
 
 core::Health ReplaySource::health() const {
-  return state_ == State::absent ? core::Health{core::HealthState::ok, ""} : line_.health();
+  return may_talk() ? line_.health() : core::Health{core::HealthState::ok, ""};
 }
 
 }  // namespace outbox::postgres

@@ -58,6 +58,7 @@ class ReplaySource final : public core::Source {
     int rate_per_s = 0;  // 0: any
   };
 
+  bool may_talk() const;
   core::Result<void> on_error(const core::Error& error, core::Batch& batch);
   void ask(core::Now now);
   core::Result<void> on_answers(std::vector<ResultHandle>& answers, core::Batch& batch,
