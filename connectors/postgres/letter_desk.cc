@@ -18,6 +18,9 @@ using core::Result;
 constexpr const char* kPageBytes = "8388608";
 // Nobody waits for these calls but a person, who may end them.
 constexpr const char* kPatience = "select set_config('statement_timeout', '0', false)";
+// A connection that was ended comes back at once, or with the server.
+constexpr int kTries = 5;
+constexpr core::Duration kBetweenTries = std::chrono::milliseconds(200);
 
 // $1 to $10 are those of parameters_of().
 constexpr const char* kCondition =
@@ -109,19 +112,35 @@ Result<void> LetterDesk::connect() {
   const auto patient = sql->run(kPatience, {}, "prepare", "the session", waiter_);
   if (!patient) return patient.error();
   sql_.emplace(std::move(*sql));
+  reached_ = true;
   return {};
+}
+
+Result<Rows> LetterDesk::ask_once(const std::string& sql, const Parameters& parameters,
+                                  const std::string& op, const std::string& subject) {
+  if (const auto connected = connect(); !connected) return connected.error();
+  auto rows = sql_->run(sql, parameters, op, subject, waiter_);
+  if (!rows && connection_lost(rows.error())) sql_.reset();
+  return rows;
+}
+
+// A server that was never there is told at once.
+bool LetterDesk::may_come_back(const Error& error) const {
+  return connection_lost(error) && (reached_ || error.code.starts_with("57P"));
 }
 
 Result<Rows> LetterDesk::ask(Effect effect, const std::string& sql, const Parameters& parameters,
                              const std::string& op, const std::string& subject) {
-  if (const auto connected = connect(); !connected) return connected.error();
-  auto rows = sql_->run(sql, parameters, op, subject, waiter_);
+  auto rows = ask_once(sql, parameters, op, subject);
+  for (int tries = 1; tries < kTries && effect != Effect::change; ++tries) {
+    if (rows || !may_come_back(rows.error())) break;
+    waiter_.pause(std::chrono::steady_clock::now() + kBetweenTries);
+    rows = ask_once(sql, parameters, op, subject);
+  }
   if (rows) return rows;
   Error error = rows.error();
-  if (connection_lost(error)) {
-    sql_.reset();
-    if (effect == Effect::change) error.fault = Fault::unknown;
-  }
+  const bool changes = effect == Effect::change || effect == Effect::change_once;
+  if (changes && connection_lost(error)) error.fault = Fault::unknown;
   add_remedy(error, effect != Effect::none);
   return error;
 }
@@ -235,10 +254,14 @@ Result<core::ReplayFiled> LetterDesk::file(const core::ReplayOrder& order) {
   parameters->push_back(text_of(order.rate));
   parameters->push_back(text_of(order.failures_max));
   parameters->push_back(order.dry_run ? "true" : "false");
+  const auto request =
+      ask(Effect::none, "select gen_random_uuid() as id", {}, "draw", "the id of a request");
+  if (!request) return request.error();
+  parameters->push_back(request->value("id"));
   const auto rows =
-      ask(order.dry_run ? Effect::rehearsal : Effect::change,
+      ask(order.dry_run ? Effect::rehearsal : Effect::change_once,
           "select job, letters, behind, taken from outbox.replay_file(" + std::string(kFilter) +
-              ", $11::text, $12::integer, $13::integer, $14::boolean)",
+              ", $11::text, $12::integer, $13::integer, $14::boolean, $15::uuid)",
           *parameters, "replay", "dead letters of pipeline " + options_.pipeline);
   if (!rows) return rows.error();
   core::ReplayFiled filed;

@@ -10,8 +10,9 @@
 // again with the next one when the connection broke.
 //
 // Nothing here delivers: the relay of the pipeline executes a job that was filed. Every call that
-// changes something is one transaction; when its connection breaks meanwhile, nobody knows whether
-// it happened (fault `unknown`).
+// changes something is one transaction. When a connection breaks, questions are asked again, and so
+// is file(), which files once however often it is asked. Of discard(), edit() and control() nobody
+// knows then whether they happened (fault `unknown`).
 //
 // Errors carry a SQLSTATE: 42501 with the role that is needed, 42P01 and 42883 (an older schema)
 // with the command that mends it, 55000 for what is not possible now, P0002 for a job that is not
@@ -56,9 +57,17 @@ class LetterDesk {
   core::Result<void> control(uint64_t job, core::ReplayAct act, const std::string& reason);
 
  private:
-  enum class Effect { none, rehearsal, change };
+  enum class Effect {
+    none,
+    rehearsal,
+    change,
+    change_once,  // by a request id: may be asked again
+  };
 
   core::Result<void> connect();
+  core::Result<Rows> ask_once(const std::string& sql, const Parameters& parameters,
+                              const std::string& op, const std::string& subject);
+  bool may_come_back(const core::Error& error) const;
   core::Result<Rows> ask(Effect effect, const std::string& sql, const Parameters& parameters,
                          const std::string& op, const std::string& subject);
   core::Result<Parameters> parameters_of(const core::LetterFilter& filter);
@@ -68,6 +77,7 @@ class LetterDesk {
   const EventFd never_;
   const Waiter waiter_;
   std::optional<Connection> sql_;
+  bool reached_ = false;  // at least once
 };
 
 }  // namespace outbox::postgres

@@ -135,6 +135,7 @@ create table outbox.replay_job (
   asked_by     text        not null default session_user,
   asked_at     timestamptz not null default clock_timestamp(),
   ended_at     timestamptz,
+  request      uuid        unique,              -- the asker's own name for it, see replay_file
   selected     bigint      not null default 0,  -- letters, when it was filed
   delivered    bigint      not null default 0,
   refused      bigint      not null default 0

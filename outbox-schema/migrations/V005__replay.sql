@@ -103,8 +103,11 @@ end
 $$;
 
 -- Files a replay, which the relay of the pipeline then does; with dry_run it only counts.
+-- request: an id that the asker draws. Whoever lost the answer asks again with the same one, and is
+-- told of the job that was filed already.
 create function outbox.replay_file(filter jsonb, reason text, rate integer default null,
-                                   failures_max integer default null, dry_run boolean default false)
+                                   failures_max integer default null, dry_run boolean default false,
+                                   request uuid default null)
 returns table (job bigint, letters bigint, behind bigint, taken bigint)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -117,14 +120,19 @@ begin
       message = 'a replay is for one pipeline, and the filter names none';
   end if;
   perform outbox.letters_lock(filter ->> 'pipeline');
+  return query select j.job, j.selected, 0::bigint, 0::bigint
+  from outbox.replay_job j where j.request = replay_file.request and j.asked_by = session_user;
+  if found then
+    return;
+  end if;
   select * into choice from outbox.replay_choice(filter);
   if dry_run or choice.letters_count = 0 then
     return query select null::bigint, choice.letters_count, choice.behind, choice.taken;
     return;
   end if;
-  insert into outbox.replay_job as j (pipeline, filter, reason, rate, failures_max, selected)
+  insert into outbox.replay_job as j (pipeline, filter, reason, rate, failures_max, request, selected)
   values (filter ->> 'pipeline', filter, replay_file.reason, replay_file.rate,
-          replay_file.failures_max, choice.letters_count)
+          replay_file.failures_max, replay_file.request, choice.letters_count)
   returning j.job into new_job;
   update outbox.dead_letter l set job = new_job where l.letter = any(choice.letters);
   update outbox.lane k set job = new_job where k.lane = any(choice.lanes);
@@ -279,13 +287,13 @@ $$;
 
 revoke all on function
   outbox.letters_lock(text), outbox.replay_choice(jsonb),
-  outbox.replay_file(jsonb, text, integer, integer, boolean),
+  outbox.replay_file(jsonb, text, integer, integer, boolean, uuid),
   outbox.replay_control(bigint, text, text), outbox.letters_discard(jsonb, text, boolean),
   outbox.letter_edit(bigint, bytea, json, text), outbox.letter_condition(jsonb)
 from public;
 
 grant execute on function
-  outbox.replay_file(jsonb, text, integer, integer, boolean),
+  outbox.replay_file(jsonb, text, integer, integer, boolean, uuid),
   outbox.replay_control(bigint, text, text), outbox.letters_discard(jsonb, text, boolean),
   outbox.letter_edit(bigint, bytea, json, text), outbox.letter_condition(jsonb)
 to outbox_operator;

@@ -102,6 +102,7 @@ def test_a_broken_connection_loses_neither_the_job_nor_its_follower(stage):
         time.sleep(0.3)
     out, err = command.communicate(timeout=60)
     assert command.returncode == 0 and "50 delivered" in out, err
+    assert stage.database.value("select count(*) from outbox.replay_job") == 1
     stage.topics[stage.topic].await_ids([one for key in ids for one in ids[key]])
 
 

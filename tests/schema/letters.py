@@ -70,11 +70,11 @@ def states(schema):
 
 
 def file(schema, role="operator", dry_run=False, rate=None, failures_max=None, reason="mended",
-         **chosen):
+         request=None, **chosen):
     """(job, letters, behind, taken)"""
-    return schema.execute("select * from outbox.replay_file(%s, %s, %s, %s, %s)",
+    return schema.execute("select * from outbox.replay_file(%s, %s, %s, %s, %s, %s)",
                           [json.dumps({"pipeline": PIPELINE, **chosen}), reason, rate, failures_max,
-                           dry_run], role)[0]
+                           dry_run, request], role)[0]
 
 
 def discard(schema, role="operator", reason="known", dry_run=False, **chosen):

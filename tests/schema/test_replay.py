@@ -22,6 +22,15 @@ def test_a_dry_run_counts_what_the_replay_then_takes_and_changes_nothing(schema,
     assert relay.letters_of(job) == [4, 1, 2, 3]
 
 
+def test_a_request_that_is_asked_again_is_the_job_that_was_filed(schema, relay):
+    relay.write(key="a")
+    one, other = str(uuid.uuid4()), str(uuid.uuid4())
+    filed = file(schema, request=one)
+    assert filed[1] == 1 and file(schema, request=one) == filed
+    assert file(schema, request=other) == (None, 0, 0, 1)
+    assert schema.value("select count(*) from outbox.replay_job") == 1
+
+
 def test_followers_go_with_the_first_of_their_key_also_those_that_come_later(schema, relay):
     relay.write(key="a", code="TOO_LARGE")
     relay.write(key="a", code=None)
