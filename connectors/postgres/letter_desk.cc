@@ -57,12 +57,14 @@ bool connection_lost(const Error& error) {
 }
 
 // What a person does about it.
-void add_remedy(Error& error, bool for_operators) {
+void add_remedy(Error& error, bool for_operators, const std::string& user) {
   if (error.code == "42501") {
-    error.hint = for_operators ? "Operators of dead letters need the role outbox_operator: grant "
-                                 "outbox_operator to the login of the source's url"
-                               : "Listings need the role outbox_reader, payloads and headers "
-                                 "outbox_operator: grant it to the login of the source's url";
+    error.hint = for_operators
+                     ? "Operators of dead letters need a role: grant outbox_operator to " +
+                           quote_identifier(user) + ";"
+                     : "Listings need the role outbox_reader, payloads and headers "
+                       "outbox_operator: grant it to " +
+                           quote_identifier(user);
   } else if (error.code == "42883" || error.code == "42P01" || error.code == "3F000") {
     error.hint = "The schema is of an older release, or not there. Run: outbox schema apply";
   } else if (error.code == "55P03") {
@@ -141,7 +143,7 @@ Result<Rows> LetterDesk::ask(Effect effect, const std::string& sql, const Parame
   Error error = rows.error();
   const bool changes = effect == Effect::change || effect == Effect::change_once;
   if (changes && connection_lost(error)) error.fault = Fault::unknown;
-  add_remedy(error, effect != Effect::none);
+  add_remedy(error, effect != Effect::none, sql_ ? PQuser(sql_->handle()) : "");
   return error;
 }
 
@@ -269,6 +271,25 @@ Result<core::ReplayFiled> LetterDesk::file(const core::ReplayOrder& order) {
   filed.letters = rows->number<uint64_t>("letters");
   filed.behind = rows->number<uint64_t>("behind");
   filed.taken = rows->number<uint64_t>("taken");
+  return filed;
+}
+
+Result<std::vector<core::LostFiled>> LetterDesk::file_lost(const LostBatch& batch,
+                                                           core::WallTime found_at,
+                                                           const std::string& reason) {
+  const auto rows = ask(Effect::change_once,
+                        "select seq, letter, filed from outbox.lost_file($1::text, "
+                        "to_timestamp($2::float8 / 1000000), $3::json, $4::text)",
+                        {options_.pipeline, std::to_string(found_at.us), batch.json(), reason},
+                        "file", "lost events of pipeline " + options_.pipeline);
+  if (!rows) return rows.error();
+  std::vector<core::LostFiled> filed;
+  for (int row = 0; row < rows->count(); ++row) {
+    const auto number = [&](const char* column) {
+      return to_number<uint64_t>(rows->text(row, column).value_or("0"));
+    };
+    filed.push_back({number("seq"), number("letter"), rows->text(row, "filed") == "t"});
+  }
   return filed;
 }
 

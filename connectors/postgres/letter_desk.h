@@ -1,6 +1,6 @@
 #pragma once
 // LetterDesk: what operators ask of the dead letters of a pipeline, and do with them
-// (outbox-schema/migrations/V004, V005). For `outbox dead-letters`.
+// (outbox-schema/migrations/V004, V005). For `outbox dead-letters` and `outbox verify --repair`.
 //
 //   LetterDesk desk(options);
 //   auto page = desk.page({.filter = …, .limit = 100});
@@ -11,8 +11,8 @@
 //
 // Nothing here delivers: the relay of the pipeline executes a job that was filed. Every call that
 // changes something is one transaction. When a connection breaks, questions are asked again, and so
-// is file(), which files once however often it is asked. Of discard(), edit() and control() nobody
-// knows then whether they happened (fault `unknown`).
+// are file() and file_lost(), which file once however often they are asked. Of discard(), edit()
+// and control() nobody knows then whether they happened (fault `unknown`).
 //
 // Errors carry a SQLSTATE: 42501 with the role that is needed, 42P01 and 42883 (an older schema)
 // with the command that mends it, 55000 for what is not possible now, P0002 for a job that is not
@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "connectors/postgres/detail/connection.h"
+#include "connectors/postgres/lost_batch.h"
 #include "connectors/postgres/options.h"
 #include "relay/core/letters.h"
 #include "relay/core/result.h"
@@ -47,6 +48,11 @@ class LetterDesk {
   core::Result<core::LetterHistory> history(const core::Letter& letter);
 
   core::Result<core::ReplayFiled> file(const core::ReplayOrder& order);
+  /// Makes letters of lost events; one answer for each, in their order. `found_at`: when the
+  /// comparison that found them began.
+  core::Result<std::vector<core::LostFiled>> file_lost(const LostBatch& batch,
+                                                       core::WallTime found_at,
+                                                       const std::string& reason);
   core::Result<core::LettersDiscarded> discard(const core::LetterFilter& filter,
                                                const std::string& reason, bool dry_run);
   core::Result<core::LetterEdited> edit(const core::LetterEdit& edit);

@@ -70,28 +70,9 @@ std::string_view state_of(Purpose purpose) {
   return "";
 }
 
-std::string_view kind_of(core::PayloadKind kind) {
-  switch (kind) {
-    case core::PayloadKind::json:
-      return "json";
-    case core::PayloadKind::text:
-      return "text";
-    case core::PayloadKind::bytes:
-      break;
-  }
-  return "bytes";
-}
-
 Bytes fault_of(core::HeadersFault fault) {
-  switch (fault) {
-    case core::HeadersFault::none:
-      break;
-    case core::HeadersFault::not_an_object:
-      return "not an object";
-    case core::HeadersFault::too_many:
-      return "too many";
-  }
-  return std::nullopt;
+  if (fault == core::HeadersFault::none) return std::nullopt;
+  return headers_fault_text(fault);
 }
 
 bool blocks(Purpose purpose) { return purpose == Purpose::hold || purpose == Purpose::park; }
@@ -247,7 +228,7 @@ void LetterJournal::add_letter(const Delivery& delivery) {
                      event.aggregate_id,
                      event.event_type,
                      event.payload,
-                     kind_of(event.payload_kind),
+                     payload_kind_text(event.payload_kind),
                      headers,
                      fault_of(event.headers_fault),
                      extras,

@@ -6,6 +6,7 @@
 #include "connectors/postgres/detail/session.h"
 #include "connectors/postgres/detail/sqlstate.h"
 #include "relay/core/assert.h"
+#include "relay/core/letters.h"
 
 namespace outbox::postgres {
 namespace {
@@ -162,10 +163,11 @@ Result<void> RowReader::letters(const std::function<Result<void>(const Letter&)>
   while (true) {
     const auto rows = sql_.run(
         "select letter, event_id, state = 'delivered' as replayed, replaces is not null as edited, "
-        "kept_as = 'dead' as passed from outbox.dead_letter "
+        "kept_as = 'dead' as passed, coalesce($3 in (first_code, last_code), false) as repaired "
+        "from outbox.dead_letter "
         "where pipeline = $1 and letter > $2::bigint order by letter limit " +
             std::to_string(kPieceRows),
-        {options_.pipeline, after}, "read", "outbox.dead_letter", waiter_);
+        {options_.pipeline, after, core::kLostCode}, "read", "outbox.dead_letter", waiter_);
     if (!rows) return rows.error();
     if (rows->empty()) return {};
     for (int row = 0; row < rows->count(); ++row) {
@@ -173,7 +175,7 @@ Result<void> RowReader::letters(const std::function<Result<void>(const Letter&)>
       const auto id = core::parse_uuid(rows->text(row, "event_id").value_or(""));
       OUTBOX_ASSERT(id.has_value());
       if (auto used = use({*id, truth("replayed") ? Letter::State::replayed : Letter::State::kept,
-                           truth("edited"), truth("passed")});
+                           truth("edited"), truth("passed"), truth("repaired")});
           !used) {
         return used;
       }

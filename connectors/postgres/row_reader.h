@@ -60,8 +60,9 @@ class RowReader {
   struct Letter {
     core::Uuid id;
     enum class State : uint8_t { kept, replayed } state = State::kept;
-    bool edited = false;  // a copy of another letter
-    bool passed = false;  // its key went on while it was a letter
+    bool edited = false;    // a copy of another letter
+    bool passed = false;    // its key went on while it was a letter
+    bool repaired = false;  // it was found lost once (core::kLostCode)
   };
   core::Result<void> letters(const std::function<core::Result<void>(const Letter&)>& use);
 

@@ -54,14 +54,15 @@ create sequence outbox.letter_seq as bigint cache 1;
 --        delivered  replayed
 --        replaced   an edited copy took its place, see replaces
 --        discarded  given up by an operator
--- place: the order of letters of one key; that of the letter it replaces, else its own number.
+-- place: the order of letters of one key: its own number, or that of the letter it replaces. One
+--        that was delivered, and is lost since, gets a new one (lost_file).
 -- digest: of all that a reader of the event would see. The same event may come again, after a
 -- crash or a lost slot, and is one letter; another event with the same id is another one.
 -- kept_as: dead, held or parked. After a dead letter later events of its key were delivered.
 -- first_code: NULL of a letter that was never refused and only stands behind one of its key.
 create table outbox.dead_letter (
   letter          bigint      primary key,
-  place           bigint      not null check (place <= letter),
+  place           bigint      not null,
   lane            bigint,                -- of a held or parked one
   pipeline        text        not null,
   state           text        not null check (state in ('dead', 'held', 'parked', 'delivered',

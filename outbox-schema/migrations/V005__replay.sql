@@ -285,14 +285,76 @@ begin
 end
 $$;
 
+-- Files what `outbox verify` found lost, neither a record nor a letter: dead letters with the code
+-- LOST, which a replay then delivers under their own ids. Asked again it files none twice.
+-- found_at: when the comparison began to read; what was delivered since is not lost.
+-- events: [{seq, id, aggregate_type, aggregate_id, event_type, payload (hexadecimal), payload_kind,
+-- headers, headers_fault, extras, commit_time_us, topic, detail}, ...], lowest seq first.
+create function outbox.lost_file(pipeline text, found_at timestamptz, events json, reason text)
+returns table (seq bigint, letter bigint, filed boolean)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  event record;
+  known outbox.dead_letter;
+  content bytea;
+  number bigint;
+begin
+  if $4 is null or octet_length($4) not between 1 and 2000 then
+    raise exception using
+      errcode = 'invalid_parameter_value', message = 'who repairs says why: reason is empty';
+  end if;
+  perform outbox.letters_lock($1);
+  for event in
+    select e.*, decode(e.payload, 'hex') as bytes
+    from json_to_recordset($3) as e(
+      seq bigint, id uuid, aggregate_type text, aggregate_id text, event_type text, payload text,
+      payload_kind text, headers json, headers_fault text, extras json, commit_time_us bigint,
+      topic text, detail text)
+  loop
+    content := outbox.letter_digest(event.aggregate_type, event.aggregate_id, event.event_type,
+                                    event.bytes, event.headers);
+    select * into known from outbox.dead_letter l
+    where l.event_id = event.id and l.pipeline = $1 and l.digest = content;
+    seq := event.seq;
+    letter := known.letter;
+    filed := known.letter is null or (known.state = 'delivered' and known.last_attempt_at < $2);
+    if filed then
+      number := nextval('outbox.letter_seq');
+      letter := coalesce(known.letter, number);
+      insert into outbox.dead_letter as l
+        (letter, place, pipeline, state, kept_as, event_id, digest, aggregate_type, aggregate_id,
+         event_type, payload, payload_kind, headers, headers_fault, extras, commit_time, seq,
+         source_position, topic, first_code, first_detail, last_code, last_detail, attempts, relay,
+         epoch)
+      select number, number, $1, 'dead', 'dead', event.id, content, event.aggregate_type,
+             event.aggregate_id, event.event_type, event.bytes, event.payload_kind, event.headers,
+             event.headers_fault, event.extras, timestamptz '1970-01-01 00:00+00'
+             + make_interval(hours => (event.commit_time_us / 3600000000)::integer,
+                             secs => (event.commit_time_us % 3600000000) / 1e6),
+             event.seq, event.seq::text, event.topic, 'LOST', event.detail, 'LOST', event.detail, 0,
+             'outbox verify of ' || session_user, p.epoch
+      from outbox.progress p where p.pipeline = $1
+      on conflict on constraint dead_letter_event do update
+      set state = 'dead', kept_as = 'dead', place = number, job = null, last_code = 'LOST',
+          last_detail = excluded.last_detail;
+      insert into outbox.audit (action, pipeline, letter, reason, detail)
+      values ('found lost', $1, lost_file.letter, $4,
+              jsonb_build_object('seq', event.seq, 'event_id', event.id));
+    end if;
+    return next;
+  end loop;
+end
+$$;
+
 revoke all on function
-  outbox.letters_lock(text), outbox.replay_choice(jsonb),
+  outbox.lost_file(text, timestamptz, json, text), outbox.letters_lock(text), outbox.replay_choice(jsonb),
   outbox.replay_file(jsonb, text, integer, integer, boolean, uuid),
   outbox.replay_control(bigint, text, text), outbox.letters_discard(jsonb, text, boolean),
   outbox.letter_edit(bigint, bytea, json, text), outbox.letter_condition(jsonb)
 from public;
 
 grant execute on function
+  outbox.lost_file(text, timestamptz, json, text),
   outbox.replay_file(jsonb, text, integer, integer, boolean, uuid),
   outbox.replay_control(bigint, text, text), outbox.letters_discard(jsonb, text, boolean),
   outbox.letter_edit(bigint, bytea, json, text), outbox.letter_condition(jsonb)

@@ -37,6 +37,7 @@ struct VerifyInputs {
 
 struct VerifyOutcome {
   verify::Summary summary;
+  core::WallTime begun_at;          // by the source's clock, before topics and letters were read
   std::vector<std::string> topics;  // that were read
   std::vector<std::string> notes;   // what could not be compared, and why: whole sentences
 };

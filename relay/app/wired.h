@@ -10,6 +10,7 @@
 #include "relay/app/finding.h"
 #include "relay/app/letter_calls.h"
 #include "relay/app/log/log.h"
+#include "relay/app/repair.h"
 #include "relay/app/snapshot.h"
 #include "relay/app/verification.h"
 #include "relay/core/result.h"
@@ -39,6 +40,9 @@ struct Wired {
 
   /// Compares source and topics of a pipeline.
   std::function<core::Result<VerifyOutcome>(const VerifyInputs&)> verify;
+
+  /// Makes letters of rows that verify found lost.
+  std::function<core::Result<RepairCounts>(const RepairInputs&)> file_lost;
 
   /// The dead letters of a pipeline.
   std::function<LetterCalls(const Config&, const PipelineConfig&)> letters;

@@ -14,6 +14,7 @@
 #include "relay/app/wiring_formats.h"
 #include "relay/app/wiring_letters.h"
 #include "relay/app/wiring_options.h"
+#include "relay/app/wiring_repair.h"
 #include "relay/app/wiring_verify.h"
 
 namespace outbox::app {
@@ -289,6 +290,8 @@ core::Result<VerifyOutcome> verify(const VerifyInputs& inputs) {
 
 }  // namespace
 
-Wired wire() { return Wired{check_properties, doctor_checks, run, verify, letter_calls}; }
+Wired wire() {
+  return Wired{check_properties, doctor_checks, run, verify, file_lost_rows, letter_calls};
+}
 
 }  // namespace outbox::app

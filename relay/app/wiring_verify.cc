@@ -95,6 +95,7 @@ class Verification {
           "some seconds after its start");
     }
     now_ = facts->now;
+    outcome_.begun_at = now_;
     scope_.settled_seq = *facts->settled_seq;
     scope_.from_wal = source_.mode == postgres::Mode::wal;
     scope_.from_seq = std::max<uint64_t>({facts->removed_below, facts->first_seq, 1});
@@ -130,6 +131,7 @@ class Verification {
       verify::Record record;
       record.id = letter.id;
       record.passed = letter.passed;
+      record.repaired = letter.repaired;
       record.kind = letter.edited ? verify::RecordKind::letter_edited
                     : letter.state == postgres::RowReader::Letter::State::kept
                         ? verify::RecordKind::letter_kept
@@ -171,6 +173,7 @@ class Verification {
     }
     note_positions(decision);
     const kafka::FormattedRecord& record = image_.record();
+    row.key = verify::key_hash(record.key);
     row.content = hasher_.content({record.key, record.value, record.headers});
     return comparison_.add(row);
   }

@@ -144,6 +144,15 @@ struct ReplayFiled {
   uint64_t taken = 0;   // fit, and belong to another job
 };
 
+/// The code of a letter that nobody refused: its event was found lost, and is to be sent again.
+inline constexpr const char* kLostCode = "LOST";
+
+struct LostFiled {
+  uint64_t seq = 0;  // of the event's row
+  uint64_t letter = 0;
+  bool filed = false;  // false: it is a letter already, or was delivered since it was found lost
+};
+
 struct ReplayJob {
   uint64_t job = 0;
   std::string pipeline;

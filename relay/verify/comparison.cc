@@ -26,7 +26,8 @@ struct Comparison::Group {
   bool kept = false;            // as a letter
   bool replayed = false;
   bool edited = false;
-  bool passed = false;  // its key went on while it was a letter
+  bool passed = false;    // its key went on while it was a letter
+  bool repaired = false;  // a repair made it a letter
   core::Uuid id;
 };
 
@@ -93,6 +94,7 @@ void Comparison::take_letter(Group& group, const Record& letter) {
   group.replayed |= letter.kind == RecordKind::letter_replayed;
   group.edited |= letter.kind == RecordKind::letter_edited;
   group.passed |= letter.passed;
+  group.repaired |= letter.repaired;
 }
 
 Result<void> Comparison::take_record(Group& group, const Record& record) {
@@ -134,9 +136,11 @@ Result<void> Comparison::take_rows(const Group& group) {
   if (group.first) {
     note_borders(row, *group.first);
     if (settled) ++summary_.delivered;
-    if (group.first->key == 0 || group.passed) return {};
-    return arrivals_.add(
-        {group.first->key, group.first->place, row.seq, group.first->position, row.id});
+    if (settled && group.repaired) ++summary_.repaired;
+    if (group.first->key == 0) return {};
+    return arrivals_.add({group.first->key, group.first->place, row.seq, group.first->position,
+                          row.id, 0,
+                          group.passed ? Arrival::Standing::late : Arrival::Standing::judged});
   }
   // What the table says counts more than a copy in a topic: that stays there after a replay.
   if (group.kept || (group.dead_letters > 0 && !group.replayed)) {
@@ -153,13 +157,32 @@ Result<void> Comparison::take_rows(const Group& group) {
 Result<void> Comparison::miss(const Row& row) {
   if (row.seq < scope_.from_seq) return {};
   ++missing_;
+  Place place;
+  place.topic = row.topic;
+  if (row.key != 0 && row.topic != kNoTopic && row.refused != Refused::skipped) {
+    return arrivals_.add(
+        {row.key, place, row.seq, {}, row.id, row.time_us, Arrival::Standing::missing});
+  }
   Suspect suspect;
   suspect.anomaly = Anomaly::lost;
   suspect.refused = row.refused;
   suspect.seq = row.seq;
   suspect.id = row.id;
-  suspect.place.topic = row.topic;
+  suspect.place = place;
   suspect.time_us = row.time_us;
+  return suspects_.add(suspect);
+}
+
+Result<void> Comparison::miss_behind(const Arrival& missing, const std::optional<Arrival>& newest) {
+  Suspect suspect;
+  suspect.anomaly = Anomaly::lost;
+  suspect.seq = missing.seq;
+  suspect.id = missing.id;
+  suspect.place = missing.place;
+  suspect.time_us = missing.time_us;
+  if (newest && newest->same_key(missing) && newest->seq > missing.seq) {
+    suspect.ahead_seq = newest->seq;
+  }
   return suspects_.add(suspect);
 }
 
@@ -171,26 +194,41 @@ void Comparison::note_borders(const Row& row, const Record& first) {
 }
 
 Result<void> Comparison::find_order() {
-  std::optional<Arrival> ahead;  // the latest row of the key so far
+  std::optional<Arrival> ahead;   // the latest row of the key and partition so far
+  std::optional<Arrival> newest;  // of the key
   auto arrival = arrivals_.next();
   for (; arrival && *arrival; arrival = arrivals_.next()) {
     const Arrival& now = **arrival;
-    if (!ahead || !ahead->same_lane(now) || now.seq > ahead->seq) {
-      ahead = now;
+    if (now.missing()) {
+      if (auto missed = miss_behind(now, newest); !missed) return missed;
       continue;
     }
-    if (!behind(now, *ahead)) continue;
-    Suspect suspect;
-    suspect.anomaly = Anomaly::out_of_order;
-    suspect.seq = now.seq;
-    suspect.id = now.id;
-    suspect.place = now.place;
-    suspect.first = ahead->place;
-    suspect.ahead_seq = ahead->seq;
-    if (auto added = suspects_.add(suspect); !added) return added;
+    if (!newest || !newest->same_key(now) || now.seq > newest->seq) newest = now;
+    if (auto judged = judge_order(now, ahead); !judged) return judged;
   }
   if (!arrival) return arrival.error();
   return {};
+}
+
+Result<void> Comparison::judge_order(const Arrival& arrival, std::optional<Arrival>& ahead) {
+  const bool follows = ahead && ahead->same_lane(arrival) && arrival.seq <= ahead->seq;
+  if (arrival.standing == Arrival::Standing::late) {
+    if (follows) ++summary_.late;
+    return {};
+  }
+  if (!follows) {
+    ahead = arrival;
+    return {};
+  }
+  if (!behind(arrival, *ahead)) return {};
+  Suspect suspect;
+  suspect.anomaly = Anomaly::out_of_order;
+  suspect.seq = arrival.seq;
+  suspect.id = arrival.id;
+  suspect.place = arrival.place;
+  suspect.first = ahead->place;
+  suspect.ahead_seq = ahead->seq;
+  return suspects_.add(suspect);
 }
 
 // The numbers fall. Positions that rise say that the commits came in this order.

@@ -9,7 +9,8 @@
 // side only, what differs and what comes twice. Whether a row without a record is *lost*, or a
 // record without a row *foreign*, depends on where the range begins, which is known only then; so
 // these wait, sorted by number or place, for report(). First arrivals are sorted once more by
-// partition, key and offset: along each key the numbers of the rows must rise.
+// key, partition and offset: along each key the numbers of the rows must rise. Rows without a
+// record come behind those of their key, which shows whether later ones are there already.
 //
 // Order. The number of a row is the order of a source that is polled. In the WAL it is the order of
 // commits: two transactions at the same time may come in either order. So a pair whose numbers fall
@@ -91,7 +92,7 @@ class Comparison {
     uint64_t seq = 0;
     Place place;
     Place first;             // the record that it repeats, or comes behind
-    uint64_t ahead_seq = 0;  // of the row that it comes behind
+    uint64_t ahead_seq = 0;  // of the row that it comes behind; of a lost one: that passed it
     core::Uuid id;
     int64_t time_us = 0;
     RecordPosition position;
@@ -101,21 +102,33 @@ class Comparison {
     }
   };
 
-  /// The first record of an event that has a key.
+  /// The first record of an event that has a key; or that there is none.
   struct Arrival {
+    enum class Standing : uint8_t {
+      judged,
+      late,     // of a letter whose key went on: it may lie behind later ones
+      missing,  // behind all records of the key: has no place but a topic
+    };
     uint64_t key = 0;
     Place place;
     uint64_t seq = 0;
     RecordPosition position;
     core::Uuid id;
+    int64_t time_us = 0;  // of a missing one's row
+    Standing standing = Standing::judged;
 
+    bool missing() const { return standing == Standing::missing; }
     friend bool operator<(const Arrival& a, const Arrival& b) {
-      return std::tie(a.place.topic, a.place.partition, a.key, a.place.offset) <
-             std::tie(b.place.topic, b.place.partition, b.key, b.place.offset);
+      const bool a_missing = a.missing();
+      const bool b_missing = b.missing();
+      return std::tie(a.place.topic, a.key, a_missing, a.place.partition, a.place.offset, a.seq) <
+             std::tie(b.place.topic, b.key, b_missing, b.place.partition, b.place.offset, b.seq);
+    }
+    bool same_key(const Arrival& other) const {
+      return place.topic == other.place.topic && key == other.key;
     }
     bool same_lane(const Arrival& other) const {
-      return place.topic == other.place.topic && place.partition == other.place.partition &&
-             key == other.key;
+      return same_key(other) && place.partition == other.place.partition;
     }
   };
 
@@ -129,6 +142,8 @@ class Comparison {
   core::Result<void> miss(const Row& row);
   void note_borders(const Row& row, const Record& first);
   core::Result<void> find_order();
+  core::Result<void> judge_order(const Arrival& arrival, std::optional<Arrival>& ahead);
+  core::Result<void> miss_behind(const Arrival& missing, const std::optional<Arrival>& newest);
   bool behind(const Arrival& arrival, const Arrival& ahead) const;
 
   void judge_missing(const Suspect& suspect, const Tell& tell);

@@ -73,13 +73,15 @@ void Comparison::judge_missing(const Suspect& suspect, const Tell& tell_one) {
     return;
   }
   ++summary_.lost;
-  tell(suspect,
-       topic.found == TopicState::Found::missing
-           ? "its topic does not exist, and no dead letter has it"
-           : (topic.trimmed ? "its record is gone, and too young for the topic's own retention; no "
-                              "dead letter has it"
-                            : "neither a record nor a dead letter has it"),
-       tell_one);
+  std::string detail = topic.found == TopicState::Found::missing
+                           ? "its topic does not exist, and no dead letter has it"
+                       : topic.trimmed ? "its record is gone, and too young for the topic's own "
+                                         "retention; no dead letter has it"
+                                       : "neither a record nor a dead letter has it";
+  if (suspect.ahead_seq != 0) {
+    detail += "; later events of its key are there, up to seq " + std::to_string(suspect.ahead_seq);
+  }
+  tell(suspect, std::move(detail), tell_one);
 }
 
 void Comparison::judge_foreign(const Suspect& suspect, const Tell& tell_one) {
@@ -125,7 +127,9 @@ void Comparison::tell(Suspect suspect, std::string detail, const Tell& tell_one)
   if (suspect.has_id) finding.id = core::to_string(suspect.id);
   if (suspect.anomaly != Anomaly::foreign) finding.seq = suspect.seq;
   if (suspect.place.topic != kNoTopic) finding.topic = scope_.topics[suspect.place.topic].name;
-  if (suspect.anomaly != Anomaly::lost) {
+  if (suspect.anomaly == Anomaly::lost) {
+    if (suspect.ahead_seq != 0) finding.overtaken_by = suspect.ahead_seq;
+  } else {
     finding.record = RecordPlace{finding.topic, suspect.place.partition, suspect.place.offset};
   }
   finding.detail = std::move(detail);

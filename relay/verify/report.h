@@ -31,11 +31,12 @@ struct RecordPlace {
 struct Finding {
   Anomaly anomaly = Anomaly::lost;
   std::string jepsen;
-  std::string id;                     // empty: the record says none
-  std::optional<uint64_t> seq;        // of the row
-  std::string topic;                  // where it is, or should be; empty: nowhere
-  std::optional<RecordPlace> record;  // absent for what is lost
-  std::string detail;                 // a sentence for people, without a full stop
+  std::string id;                        // empty: the record says none
+  std::optional<uint64_t> seq;           // of the row
+  std::string topic;                     // where it is, or should be; empty: nowhere
+  std::optional<RecordPlace> record;     // absent for what is lost
+  std::optional<uint64_t> overtaken_by;  // lost: the latest row of its key that has a record
+  std::string detail;                    // a sentence for people, without a full stop
 };
 
 using Tell = std::function<void(const Finding&)>;
@@ -50,6 +51,8 @@ struct Summary {
   uint64_t dead_letters = 0;  // rows with a dead letter, and no record
   uint64_t skipped = 0;       // rows without a record, of routes with on_failure = "skip"
   uint64_t unseen = 0;        // rows behind settled_seq, still on their way
+  uint64_t repaired = 0;      // rows whose record a repair brought back
+  uint64_t late = 0;  // records of replayed letters behind later ones: their key had gone on
 
   uint64_t lost = 0;
   uint64_t altered = 0;

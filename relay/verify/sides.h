@@ -22,6 +22,7 @@ enum class Refused : uint8_t { dead_letter, skipped };
 struct Row {
   core::Uuid id;
   Content content{};
+  uint64_t key = 0;  // key_hash()
   uint64_t seq = 0;
   int64_t time_us = 0;        // of the row, since 1970; 0: unknown
   uint32_t topic = kNoTopic;  // where its route sends it; none: to the dead letters
@@ -51,7 +52,7 @@ enum class RecordKind : uint8_t {
 };
 
 /// A record of a topic that says which event it is; or a letter in the journal's table, of which
-/// only the id counts, and whether later events of its key were delivered before it.
+/// only the id counts, and how its record came, or will come.
 struct Record {
   core::Uuid id;
   Content content{};
@@ -59,7 +60,9 @@ struct Record {
   Place place;
   RecordPosition position;
   RecordKind kind = RecordKind::delivered;
-  bool passed = false;  // of a letter: its key went on
+  // Of a letter:
+  bool passed = false;    // its key went on
+  bool repaired = false;  // it was lost once, and filed by a repair
 
   friend bool operator<(const Record& a, const Record& b) {
     return std::tie(a.id, a.kind, a.place) < std::tie(b.id, b.kind, b.place);

@@ -60,6 +60,30 @@ std::string extras_text(const std::vector<ExtraColumn>& columns, std::span<const
   return object.end();
 }
 
+std::string_view payload_kind_text(core::PayloadKind kind) {
+  switch (kind) {
+    case core::PayloadKind::json:
+      return "json";
+    case core::PayloadKind::text:
+      return "text";
+    case core::PayloadKind::bytes:
+      break;
+  }
+  return "bytes";
+}
+
+std::string_view headers_fault_text(core::HeadersFault fault) {
+  switch (fault) {
+    case core::HeadersFault::none:
+      break;
+    case core::HeadersFault::not_an_object:
+      return "not an object";
+    case core::HeadersFault::too_many:
+      return "too many";
+  }
+  return "";
+}
+
 std::optional<Extra> read_extra(std::string_view text) {
   const size_t sign = text.find('=');
   const auto kind = std::find_if(kKinds.begin(), kKinds.end(), [&](const auto& known) {

@@ -23,6 +23,10 @@ std::string headers_text(std::span<const core::Header> headers);
 std::string extras_text(const std::vector<ExtraColumn>& columns,
                         std::span<const core::Extra> extras);
 
+/// How the table calls what a payload is, and why headers cannot be used (empty: they can).
+std::string_view payload_kind_text(core::PayloadKind kind);
+std::string_view headers_fault_text(core::HeadersFault fault);
+
 /// What extras_text() wrote for one column; nullopt: nothing that it writes. Views into `text`.
 std::optional<core::Extra> read_extra(std::string_view text);
 

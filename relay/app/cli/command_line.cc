@@ -54,11 +54,29 @@ void add_verify(CLI::App& app, CommandLine& line) {
       ->option_text("NAME");
   add_time(*verify, "--since", "events written from then on only",
            [&line](const Since& since) { line.since = since; });
+  verify->add_flag("--repair", line.repair, "send what is lost again, under its own ids");
+  add_reason(*verify, line.letters);
+  verify->add_flag("--dry-run", line.letters.dry_run, "with --repair: count only");
   add_output(*verify, line);
   verify->footer(
-      "Changes nothing, and may run beside the relay. Temporary files, about 250 bytes an event,\n"
-      "are made in TMPDIR, else in /var/tmp. Exit codes: 0 nothing is lost, altered, out of order\n"
-      "or foreign; 1 something is; 3 nothing to compare; 4 cannot be compared; 5 unreachable.");
+      "Changes nothing without --repair, and may run beside the relay. Temporary files, about 250\n"
+      "bytes an event, are made in TMPDIR, else in /var/tmp. --repair makes letters of what is "
+      "lost\n"
+      "and files their replay, which the relay of the pipeline does; Ctrl-C pauses it. Exit "
+      "codes:\n"
+      "0 nothing is lost, altered, out of order or foreign (any more); 1 something is; 3 nothing "
+      "to\n"
+      "compare; 4 cannot be compared, or no right to repair; 5 unreachable; 6 partly repaired.");
+  verify->callback([&line] {
+    line.verb = Verb::verify;
+    const LettersLine& letters = line.letters;
+    if (!line.repair && (letters.dry_run || !letters.reason.empty())) {
+      throw CLI::ValidationError("--dry-run and --reason go with --repair");
+    }
+    if (line.repair && letters.reason.empty() && !letters.dry_run) {
+      throw CLI::ValidationError("--repair: --reason is required");
+    }
+  });
 }
 
 void add_commands(CLI::App& app, CommandLine& line) {

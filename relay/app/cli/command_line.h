@@ -48,7 +48,9 @@ struct CommandLine {
   std::string pipeline;        // of `verify` and `dead-letters`; empty: all, or the only one
   std::optional<Since> since;  // of `verify`
 
-  LettersLine letters;  // of `dead-letters`
+  bool repair = false;  // of `verify`
+
+  LettersLine letters;  // of `dead-letters`; of `verify --repair` its reason and dry_run
 };
 
 /// Something to print instead of running a command: help, the version, or what is wrong.

@@ -66,7 +66,7 @@ std::string LetterWork::command(const std::string& words) const {
 }
 
 void LetterWork::tell(const std::string& text) const {
-  terminal.error << "outbox dead-letters: " << text << '\n';
+  terminal.error << speaker << ": " << text << '\n';
 }
 
 ExitCode LetterWork::report(const core::Error& error) const {
@@ -108,7 +108,7 @@ std::string letters_text(uint64_t count) {
 ExitCode letters_command(const CommandLine& line, const Wired& wired, const Terminal& terminal) {
   const auto config = config_of(line, wired, terminal);
   if (!config) return ExitCode::usage;
-  LetterWork work{line, terminal, {}};
+  LetterWork work{line, terminal, {}, "outbox dead-letters"};
   bool known = line.pipeline.empty();
   for (const PipelineConfig& pipeline : config->pipelines) {
     if (!line.pipeline.empty() && pipeline.name != line.pipeline) continue;

@@ -1,6 +1,8 @@
 #pragma once
-// The verbs of `outbox dead-letters`, and what they have in common. For the sources beside it.
+// The verbs of `outbox dead-letters`, and what they have in common. For the sources beside it, and
+// for `outbox verify --repair`, which files and follows a replay, too.
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,7 @@ struct LetterWork {
   const CommandLine& line;
   const Terminal& terminal;
   std::vector<LetterDesk> desks;
+  std::string speaker = "outbox dead-letters";
 
   const LettersLine& letters() const { return line.letters; }
   /// "outbox dead-letters <words> --config FILE", for people to go on with.
@@ -61,8 +64,10 @@ std::optional<FoundJob> find_job(const LetterWork& work, uint64_t job, ExitCode&
 /// Writes one job as data.
 void write_job(const LetterWork& work, const core::ReplayJob& job);
 
-/// Until the job ends or is paused. Ctrl-C pauses it.
-ExitCode follow_job(const LetterWork& work, const LetterDesk& desk, core::ReplayJob job);
+/// Until the job ends or is paused; then it is written. Ctrl-C pauses it.
+using WriteJob = std::function<void(const core::ReplayJob&)>;
+ExitCode follow_job(const LetterWork& work, const LetterDesk& desk, core::ReplayJob job,
+                    const WriteJob& write);
 /// What a job's state means for the process.
 ExitCode exit_of(const core::ReplayJob& job);
 

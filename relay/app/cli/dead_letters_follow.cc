@@ -19,10 +19,12 @@ constexpr auto kAwayMost = std::chrono::seconds(60);
 
 class Follower {
  public:
-  Follower(const LetterWork& work, const LetterDesk& desk, core::ReplayJob job)
+  Follower(const LetterWork& work, const LetterDesk& desk, core::ReplayJob job,
+           const WriteJob& write)
       : work_(work),
         desk_(desk),
         job_(std::move(job)),
+        write_(write),
         bar_(work.terminal),
         moved_at_(steady_clock::now()),
         seen_at_(moved_at_) {}
@@ -95,7 +97,7 @@ class Follower {
 
   ExitCode end() {
     bar_.clear();
-    write_job(work_, job_);
+    write_(job_);
     const uint64_t left = job_.selected - std::min(job_.selected, job_.delivered + job_.refused);
     if (job_.state == "paused") {
       work_.tell("go on: " + go_on());
@@ -114,6 +116,7 @@ class Follower {
   const LetterWork& work_;
   const LetterDesk& desk_;
   core::ReplayJob job_;
+  const WriteJob& write_;
   ProgressBar bar_;
   steady_clock::time_point moved_at_;
   steady_clock::time_point seen_at_;
@@ -126,8 +129,9 @@ ExitCode exit_of(const core::ReplayJob& job) {
   return job.state == "done" && job.refused == 0 ? ExitCode::ok : ExitCode::partly_done;
 }
 
-ExitCode follow_job(const LetterWork& work, const LetterDesk& desk, core::ReplayJob job) {
-  return Follower(work, desk, std::move(job)).run();
+ExitCode follow_job(const LetterWork& work, const LetterDesk& desk, core::ReplayJob job,
+                    const WriteJob& write) {
+  return Follower(work, desk, std::move(job), write).run();
 }
 
 }  // namespace outbox::app

@@ -148,8 +148,9 @@ ExitCode start(const LetterWork& work, const LetterDesk& desk, uint64_t job) {
   const auto jobs = desk.calls.jobs(job, 1);
   if (!jobs) return work.report(jobs.error());
   if (jobs->empty()) return work.nothing("job " + std::to_string(job) + " is gone");
-  if (!work.letters().detach) return follow_job(work, desk, jobs->front());
-  write_job(work, jobs->front());
+  const WriteJob write = [&work](const core::ReplayJob& one) { write_job(work, one); };
+  if (!work.letters().detach) return follow_job(work, desk, jobs->front(), write);
+  write(jobs->front());
   return ExitCode::ok;
 }
 

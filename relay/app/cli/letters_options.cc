@@ -102,6 +102,8 @@ void add_filter(CLI::App& app, CommandLine& line) {
   add_number_and_id(app, filter);
 }
 
+}  // namespace
+
 void add_reason(CLI::App& app, LettersLine& letters) {
   const auto check = [](const std::string& text) {
     return text.empty() || text.size() > kReasonMost ? std::string("takes 1 to 2000 bytes of text")
@@ -111,6 +113,8 @@ void add_reason(CLI::App& app, LettersLine& letters) {
       ->option_text("TEXT")
       ->check(check);
 }
+
+namespace {
 
 void add_states(CLI::App& app, LettersLine& letters) {
   add_choice(app, "--state", "in this state (default open: dead, held and parked)", letters.states,

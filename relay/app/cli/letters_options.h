@@ -10,4 +10,7 @@ namespace outbox::app {
 /// `line` outlives the parsing.
 void add_dead_letters(CLI::App& app, CommandLine& line);
 
+/// --reason TEXT. Whether one is needed the command says.
+void add_reason(CLI::App& app, LettersLine& letters);
+
 }  // namespace outbox::app

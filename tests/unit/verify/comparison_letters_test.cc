@@ -41,7 +41,28 @@ TEST_P(ComparisonLettersTest, AReplayedRecordMayComeLateIfItsKeyWentOnMeanwhile)
     world.records.push_back(letter);
     run(world);
     EXPECT_EQ(world.ids(Anomaly::out_of_order), passed ? texts({}) : texts({7}));
+    EXPECT_EQ(world.summary.late, passed ? 1u : 0u);
     EXPECT_EQ(world.summary.delivered, 40u);
+  }
+}
+
+TEST_P(ComparisonLettersTest, ARepairedRecordIsCountedAsSuchAndNeverCalledOutOfOrder) {
+  for (const bool to_the_end : {false, true}) {
+    World world(40);
+    Record letter;
+    letter.id = id_of(7);
+    letter.kind = RecordKind::letter_replayed;
+    letter.passed = true;
+    letter.repaired = true;
+    world.records.push_back(letter);
+    if (to_the_end) {
+      world.records.push_back(world.records[6]);
+      world.records.erase(world.records.begin() + 6);
+    }
+    run(world);
+    EXPECT_TRUE(world.summary.clean());
+    EXPECT_EQ(world.summary.repaired, 1u);
+    EXPECT_EQ(world.summary.late, to_the_end ? 1u : 0u);
   }
 }
 

@@ -36,6 +36,27 @@ TEST_P(ComparisonTest, EachSingleRecordThatIsAwayIsNamedLost) {
   }
 }
 
+TEST_P(ComparisonTest, ALostEventSaysWhichLaterOneOfItsKeyIsThereAlready) {
+  for (const uint64_t partition : {0, 1}) {
+    World world(40);
+    for (Record& record : world.records) {
+      if (record.place.offset % 2 == 0) record.place.partition = static_cast<uint32_t>(partition);
+    }
+    const auto lose = [&](uint64_t seq) {
+      std::erase_if(world.records, [&](const Record& one) { return one.id == id_of(seq); });
+    };
+    lose(12);
+    lose(19);
+    lose(38);
+    run(world);
+    ASSERT_EQ(world.ids(Anomaly::lost), texts({12, 19, 38}));
+    EXPECT_EQ(world.findings[0].overtaken_by, 40u);
+    EXPECT_EQ(world.findings[1].overtaken_by, 40u);
+    EXPECT_EQ(world.findings[2].overtaken_by, std::nullopt);
+    EXPECT_NE(world.findings[0].detail.find("up to seq 40"), std::string::npos);
+  }
+}
+
 TEST_P(ComparisonTest, AnEmptyTopicLosesEveryRowAndAnEmptySourceMakesEveryRecordForeign) {
   World lost(9);
   lost.records.clear();

@@ -51,6 +51,7 @@ struct World {
     Row made;
     made.id = id_of(seq);
     made.content = content_of(seq);
+    made.key = 1 + seq % kKeys;
     made.seq = seq;
     made.time_us = static_cast<int64_t>(seq);
     made.topic = kTopic;
