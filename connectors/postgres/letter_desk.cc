@@ -61,7 +61,7 @@ void add_remedy(Error& error, bool for_operators, const std::string& user) {
   if (error.code == "42501") {
     error.hint = for_operators
                      ? "Operators of dead letters need a role: grant outbox_operator to " +
-                           quote_identifier(user) + ";"
+                           quote_identifier(user)
                      : "Listings need the role outbox_reader, payloads and headers "
                        "outbox_operator: grant it to " +
                            quote_identifier(user);

@@ -88,11 +88,10 @@ class Repair {
   std::optional<ExitCode> file(core::WallTime found_at) {
     if (auto finished = lost_.finish(); !finished) return letters_.report(finished.error());
     ProgressBar bar(work_.terminal);
-    uint64_t filed = 0;
     const auto tell = [&](const FiledEvent& event) {
       if (event.overtaken_by) bar.clear();
       listing_.add(event);
-      bar.show("filing lost events", ++filed, report_.lost);
+      bar.show("filing lost events", ++report_.counts.filed, report_.lost);
     };
     const auto counts =
         work_.wired.file_lost({work_.config, work_.pipeline, found_at, order_.reason,
