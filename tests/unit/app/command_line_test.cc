@@ -50,6 +50,11 @@ TEST(CommandLineTest, ReadsEveryOption) {
   EXPECT_EQ(verify.pipeline, "orders");
   EXPECT_EQ(verify.since, Since(std::chrono::seconds(7200)));
   EXPECT_EQ(line_of({"verify", "-c", "f"}).since, std::nullopt);
+  EXPECT_TRUE(line_of({"verify", "-c", "f", "--repair", "--reason", "x"}).repair);
+  EXPECT_TRUE(line_of({"verify", "-c", "f", "--repair", "--dry-run"}).letters.dry_run);
+  for (const std::string alone : {"--dry-run", "--reason=x"}) {
+    EXPECT_EQ(reply_to({"verify", "-c", "f", alone}).exit, ExitCode::usage);
+  }
 }
 
 TEST(CommandLineTest, ATimeThatIsNoneIsAUsageError) {
