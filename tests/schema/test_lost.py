@@ -30,12 +30,13 @@ def test_a_lost_event_is_a_dead_letter_with_all_that_its_record_needs(schema, re
                  extras={"region": "text=eu"})
     assert file_lost(schema, event) == [(7, 1, True)]
     assert schema.execute(
-        "select state, kept_as, event_id::text, aggregate_type, aggregate_id, event_type, encode(payload, 'hex'),"
-        " headers::text, extras::text, extract(epoch from commit_time)::text, seq, source_position,"
-        " topic, first_code, last_code, first_detail, attempts from outbox.dead_letter"
-        ) == [("dead", "dead", event["id"], "order", None, "E", "00ff",
-               '{"a": "b", "n": null}', '{"region": "text=eu"}', "1767312000.000000", 7, "7",
-               "order.events", "LOST", "LOST", "why", 0)]
+        "select state, kept_as, event_id::text, aggregate_type, aggregate_id, event_type,"
+        " encode(payload, 'hex'), headers::text, extras::text,"
+        " extract(epoch from commit_time)::bigint, seq, source_position, topic, first_code,"
+        " last_code, first_detail, attempts from outbox.dead_letter"
+        ) == [("dead", "dead", event["id"], "order", None, "E", "00ff", '{"a": "b", "n": null}',
+               '{"region": "text=eu"}', 1767312000, 7, "7", "order.events", "LOST", "LOST", "why",
+               0)]
     job, letters, _, _ = file(schema, cause="LOST")
     assert letters == 1 and relay.letters_of(job) == [1]
 
