@@ -96,6 +96,7 @@ std::optional<core::Error> PipelineRunner::loop() {
     if (stopping_ && drained_or_late(now)) return std::nullopt;
     if (now.instant >= publish_at_) {
       publish_at_ = now.instant + kPublishEvery;
+      braked_ = pipeline_->brake().engaged();
       note_health(health(now));
       note_refusals();
       note_notices();
@@ -143,6 +144,7 @@ void PipelineRunner::sleep(Now now, Instant wake_at) {
 
 // The worst of what the parts say; a part that waits explains why nothing moves.
 core::Health PipelineRunner::health(Now now) {
+  if (pipeline_->brake().engaged()) return {core::HealthState::stopped, brake_reason()};
   if (!pipeline_->retry_reason().empty()) {
     return core::Health{core::HealthState::waiting, pipeline_->retry_reason()};
   }
@@ -168,6 +170,16 @@ core::Health PipelineRunner::health(Now now) {
                         "trouble, but does not acknowledge either"};
   }
   return worst;
+}
+
+std::string PipelineRunner::brake_reason() const {
+  const flow::BrakeOptions& brake = pipeline_->brake().options();
+  const core::Cause& newest = pipeline_->newest_refusal()->cause;
+  return "the brake: more than " + std::to_string(brake.refused_max) + " of the last " +
+         std::to_string(brake.window_events) + " events were refused, the newest with " +
+         newest.code + " (" + newest.detail +
+         "). Nothing is taken in or delivered, and what was not settled is not confirmed. Mend the "
+         "cause, then send SIGHUP or restart";
 }
 
 bool PipelineRunner::stalled(Now now) {
@@ -255,6 +267,7 @@ void PipelineRunner::fill_counters(PipelineSnapshot& snapshot) const {
   if (const auto& refusal = pipeline_->newest_refusal()) {
     snapshot.newest_refusal = RefusalSnapshot{refusal->cause, place_text(*refusal)};
   }
+  snapshot.braked = pipeline_->brake().engaged();
   snapshot.blocked_keys = pipeline_->blocked_keys().size();
   snapshot.window_events = pipeline_->open_cells();
   snapshot.window_events_max = parts_.options.window_cells;

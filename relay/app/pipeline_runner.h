@@ -33,6 +33,9 @@ class PipelineRunner {
 
   void stop();
 
+  /// The brake stopped it, and it goes on only when it is started anew. From any thread.
+  bool braked() const { return braked_; }
+
   const std::string& name() const { return parts_.name; }
 
  private:
@@ -41,6 +44,7 @@ class PipelineRunner {
   void sleep(core::Now now, core::Instant wake_at);
   void publish(core::Now now);
   core::Health health(core::Now now);
+  std::string brake_reason() const;
   bool stalled(core::Now now);
   void note_health(const core::Health& health);
   void note_refusals();
@@ -55,6 +59,7 @@ class PipelineRunner {
   Log& log_;
   Wakeup wakeup_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> braked_{false};
   flow::Router router_;
   std::optional<flow::Pipeline> pipeline_;
   std::optional<Preparation> preparation_;

@@ -82,6 +82,7 @@ struct PipelineSnapshot {
   std::optional<RefusalSnapshot> newest_refusal;
 
   size_t blocked_keys = 0;  // that have held or parked events
+  bool braked = false;      // too many events were refused: nothing moves until a new start
 
   size_t window_events = 0;
   size_t window_events_max = 0;

@@ -263,6 +263,7 @@ PipelineParts wire_pipeline(const Config& config, const PipelineConfig& pipeline
   parts.name = pipeline.name;
   parts.options.window_cells = pipeline.window_events;
   parts.options.window_bytes = pipeline.window_bytes;
+  parts.options.brake = pipeline.brake;
   parts.options.seed = std::hash<std::string>()(pipeline.name);
   parts.routes = pipeline.routes;
   add_postgres(parts, config.source_of(pipeline), pipeline);

@@ -16,6 +16,7 @@
 #include "relay/app/config/record_format.h"
 #include "relay/app/secret.h"
 #include "relay/core/limits.h"
+#include "relay/flow/brake.h"
 #include "relay/flow/router.h"
 
 namespace outbox::app {
@@ -114,6 +115,7 @@ struct PipelineConfig {
 
   size_t window_events = core::kWindowCells;  // a power of two: what the file says is rounded up
   size_t window_bytes = core::kWindowBytes;
+  flow::BrakeOptions brake;
   /// How long SIGTERM waits for what is under way.
   std::chrono::milliseconds drain_timeout{10'000};
   bool operator==(const PipelineConfig&) const = default;

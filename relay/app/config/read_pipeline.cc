@@ -153,6 +153,20 @@ void read_routes(TableReader& reader, PlacedPipeline& placed) {
   make_names_unique(placed.config.routes);
 }
 
+flow::BrakeOptions read_brake(TableReader& reader) {
+  flow::BrakeOptions brake;
+  const Node* table = reader.table("brake");
+  if (table == nullptr) return brake;
+  TableReader fields(*table, table->place, "brake of " + reader.title(), reader.context());
+  brake.window_events =
+      static_cast<uint64_t>(fields.integer("window_events", 0, 1'000'000, int64_t{10'000}));
+  const auto half = static_cast<int64_t>(brake.window_events / 2);
+  const auto most = std::max(static_cast<int64_t>(brake.window_events) - 1, int64_t{0});
+  brake.refused_max = static_cast<uint64_t>(fields.integer("refused_max", 0, most, half));
+  fields.finish();
+  return brake;
+}
+
 }  // namespace
 
 PlacedPipeline read_pipeline(const Node& table, LoadContext& context) {
@@ -177,6 +191,7 @@ PlacedPipeline read_pipeline(const Node& table, LoadContext& context) {
       reader.integer("window_events", 64, 1 << 20, int64_t{core::kWindowCells})));
   pipeline.window_bytes = static_cast<size_t>(
       reader.integer("window_bytes", 64 * 1024, int64_t{1} << 30, int64_t{core::kWindowBytes}));
+  pipeline.brake = read_brake(reader);
   pipeline.drain_timeout =
       std::chrono::milliseconds(reader.integer("drain_timeout_ms", 0, 600'000, 10'000));
   reader.later({"lease", "schedule", "regions", "hold_memory_ms", "replay"});
