@@ -45,7 +45,8 @@ PipelineRunner::PipelineRunner(PipelineParts parts, std::chrono::milliseconds dr
       drain_timeout_(drain_timeout),
       board_(board),
       log_(log),
-      router_(parts_.routes, *parts_.sink, parts_.pre_checks) {
+      router_(parts_.routes, *parts_.sink, parts_.pre_checks),
+      recovery_(parts_.replay_after) {
   pipeline_.emplace(parts_.options, *parts_.source, router_, *parts_.sink, *parts_.journal,
                     *parts_.checkpoint, parts_.replay.get());
 }
@@ -98,11 +99,24 @@ std::optional<core::Error> PipelineRunner::loop() {
       publish_at_ = now.instant + kPublishEvery;
       braked_ = pipeline_->brake().engaged();
       note_health(health(now));
+      replay_what_recovered(now);
       note_refusals();
       note_notices();
       publish(now);
     }
     if (!next->did_work) sleep(now, next->wake_at);
+  }
+}
+
+void PipelineRunner::replay_what_recovered(Now now) {
+  if (!parts_.replay_route) return;
+  std::vector<flow::Recovery::Counted> counted;
+  for (const flow::RouteCounters& route : pipeline_->counters().routes) {
+    counted.push_back({route.delivered, route.refused});
+  }
+  const bool healthy = noted_health_.state == core::HealthState::ok;
+  for (const uint32_t route : recovery_.look(now.instant, healthy, counted)) {
+    parts_.replay_route(route);
   }
 }
 
@@ -245,6 +259,7 @@ void PipelineRunner::publish(Now now) {
   snapshot.held_back_seconds = gauges.held_back_seconds;
   snapshot.shards = gauges.shards;
   snapshot.retention = gauges.retention;
+  snapshot.replays_proposed = gauges.replays_proposed;
   snapshot.reconnects = gauges.reconnects;
   board_.publish(std::move(snapshot));
 }

@@ -17,6 +17,7 @@
 #include "relay/app/snapshot.h"
 #include "relay/app/wakeup.h"
 #include "relay/core/error.h"
+#include "relay/flow/recovery.h"
 
 namespace outbox::app {
 
@@ -40,6 +41,7 @@ class PipelineRunner {
 
  private:
   std::optional<core::Error> loop();
+  void replay_what_recovered(core::Now now);
   bool drained_or_late(core::Now now);
   void sleep(core::Now now, core::Instant wake_at);
   void publish(core::Now now);
@@ -61,6 +63,7 @@ class PipelineRunner {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> braked_{false};
   flow::Router router_;
+  flow::Recovery recovery_;
   std::optional<flow::Pipeline> pipeline_;
   std::optional<Preparation> preparation_;
   std::optional<core::Instant> drain_until_;

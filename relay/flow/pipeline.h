@@ -63,6 +63,7 @@ struct PipelineOptions {
 
 struct RouteCounters {
   uint64_t delivered = 0;  // without the replayed ones
+  uint64_t refused = 0;    // the same, whatever became of them then
   uint64_t dead_lettered = 0;
   uint64_t held = 0;    // with those behind them
   uint64_t parked = 0;  // the same

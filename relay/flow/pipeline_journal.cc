@@ -33,6 +33,7 @@ void Pipeline::refuse(Ticket ticket) {
     }
     return to_journal(ticket, Purpose::result, std::move(why));
   }
+  ++counters_.routes[refused.route].refused;
   if (!brake_.refused()) {
     refused.state = CellState::queued;  // for good: its position is not confirmed
     return;

@@ -191,6 +191,32 @@ TEST_F(KafkaDeadLetter, HoldsTheRecordVerbatimAndItsCauseInHeaders) {
   EXPECT_LE(std::abs(letter.timestamp_ms - real_now().wall.us / 1'000), 60'000);
 }
 
+TEST_F(KafkaDeadLetter, IsReadableByToolsForTheDeadLettersOfConnectAndSpring) {
+  core::Destination destination;
+  destination.name = unique_name("orders");
+  destination.state = core::DestinationState::usable;
+  EventSpec spec = order(6);
+  spec.commit_time.us = 1'700'000'000'123'456;  // 0x18bcfe5687b ms
+  const auto found = letters(spec, &destination, destination.name + ".dead-letter");
+  ASSERT_EQ(found.size(), 1U);
+  const ReadRecord& letter = found[0];
+  const std::string exception = "org.apache.kafka.common.errors.RecordTooLargeException";
+  EXPECT_EQ(letter.header("__connect.errors.topic"), destination.name);
+  EXPECT_EQ(letter.header("__connect.errors.partition"), "-1");
+  EXPECT_EQ(letter.header("__connect.errors.offset"), "-1");
+  EXPECT_EQ(letter.header("__connect.errors.connector.name"), pipeline_);
+  EXPECT_EQ(letter.header("__connect.errors.stage"), "KAFKA_PRODUCE");
+  EXPECT_EQ(letter.header("__connect.errors.exception.class.name"), exception);
+  EXPECT_EQ(letter.header("__connect.errors.exception.message"), cause_.detail);
+  EXPECT_EQ(letter.header("kafka_dlt-original-topic"), destination.name);
+  EXPECT_EQ(letter.header("kafka_dlt-original-partition"), std::string(4, '\xff'));
+  EXPECT_EQ(letter.header("kafka_dlt-original-offset"), std::string(8, '\xff'));
+  EXPECT_EQ(letter.header("kafka_dlt-original-timestamp"),
+            std::string("\x00\x00\x01\x8b\xcf\xe5\x68\x7b", 8));
+  EXPECT_EQ(letter.header("kafka_dlt-exception-fqcn"), exception);
+  EXPECT_EQ(letter.header("kafka_dlt-exception-message"), cause_.detail);
+}
+
 TEST_F(KafkaDeadLetter, WithoutAUsableTopicGoesToThePipelines) {
   EXPECT_EQ(letters(order(1), nullptr, pipeline_ + ".dead-letter").size(), 1U);
   core::Destination missing;
