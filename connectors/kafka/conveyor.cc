@@ -134,6 +134,7 @@ Admission Conveyor::refused_to_queue(const Place& place, rd_kafka_resp_err_t err
     }
     case Meaning::topic_trouble:
       note_topic_trouble(place.topic, error, now);
+      producer_->learn_partitions(place.topic);
       return Admission::wait;
     default:
       return Admission::full;

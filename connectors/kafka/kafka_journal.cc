@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "connectors/kafka/dead_letter_topics.h"
+#include "connectors/kafka/error_headers.h"
 #include "connectors/kafka/partitioner.h"
 #include "relay/core/assert.h"
 
@@ -19,7 +20,6 @@ using core::Now;
 constexpr size_t kLetterCostBytes = 2'000;
 constexpr size_t kOutsideLettersBytesMax = 8 * 1024 * 1024;
 constexpr int64_t kUsPerMs = 1'000;
-constexpr size_t kErrorHeaders = 7;
 
 }  // namespace
 
@@ -78,14 +78,14 @@ HeadersHandle KafkaJournal::headers_of(const Delivery& delivery, Now now) {
   const core::Event& event = *delivery.event;
   HeadersHandle headers =
       headers_.write(event, delivery.position_form, delivery.epoch, kErrorHeaders);
-  rd_kafka_headers_t* out = headers.get();
-  add_header(out, kErrorCode, delivery.cause->code);
-  add_header(out, kErrorDetail, delivery.cause->detail);
-  if (delivery.destination != nullptr) add_header(out, kErrorTopic, delivery.destination->name);
-  add_header(out, kErrorPipeline, pipeline_);
-  add_header(out, kErrorAttempts, std::to_string(delivery.attempts));
-  add_header(out, kErrorTime, std::to_string(now.wall.us / kUsPerMs));
-  add_header(out, kErrorRecordTime, std::to_string(event.commit_time.us / kUsPerMs));
+  LetterFacts facts;
+  facts.cause = delivery.cause;
+  if (delivery.destination != nullptr) facts.topic = delivery.destination->name;
+  facts.pipeline = pipeline_;
+  facts.attempts = delivery.attempts;
+  facts.time_ms = now.wall.us / kUsPerMs;
+  facts.record_time_ms = event.commit_time.us / kUsPerMs;
+  add_error_headers(headers.get(), facts);
   return headers;
 }
 

@@ -3,8 +3,8 @@
 // as the sink, with a producer of its own, so that a full or fenced sink never stands in the way.
 //
 // A dead letter is the original record: key, value and headers verbatim, plus headers that say why
-// (kErrorCode and the others below). Its timestamp is now, since the original's may be what was
-// refused; the original's is in a header.
+// (error_headers.h). Its timestamp is now, since the original's may be what was refused; the
+// original's is in a header.
 //
 // A topic that must be made or mended by a person completes the letter as `fatal` with the command
 // to type, so the pipeline stops before its position is confirmed (invariant 1).
@@ -21,14 +21,6 @@
 #include "relay/core/sink.h"
 
 namespace outbox::kafka {
-
-inline constexpr std::string_view kErrorCode = "outbox.error.code";
-inline constexpr std::string_view kErrorDetail = "outbox.error.detail";
-inline constexpr std::string_view kErrorTopic = "outbox.error.topic";  // absent without a topic
-inline constexpr std::string_view kErrorPipeline = "outbox.error.pipeline";
-inline constexpr std::string_view kErrorAttempts = "outbox.error.attempts";
-inline constexpr std::string_view kErrorTime = "outbox.error.time";  // ms since 1970, of the letter
-inline constexpr std::string_view kErrorRecordTime = "outbox.error.record_time";  // the original's
 
 class KafkaJournal : public core::Sink {
  public:

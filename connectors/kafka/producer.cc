@@ -69,6 +69,13 @@ void Producer::warm(uint32_t topic, const std::string& name) {
   OUTBOX_ASSERT(topics_[topic] != nullptr);
 }
 
+// Without patience it only asks: the answer finds its way into the client all the same.
+void Producer::learn_partitions(uint32_t topic) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  rd_kafka_metadata(client_.get(), 0, topics_[topic].get(), &metadata, 0);
+  if (metadata != nullptr) rd_kafka_metadata_destroy(metadata);
+}
+
 rd_kafka_resp_err_t Producer::send(uint32_t topic, uint32_t partition, Record& record,
                                    core::Ticket ticket) {
   arguments_[kTopic].u.rkt = topics_[topic].get();

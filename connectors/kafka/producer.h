@@ -48,6 +48,10 @@ class Producer {
   /// Starts to learn where the topic's partitions live, so that its first record is not late.
   void warm(uint32_t topic, const std::string& name);
 
+  /// Asks anew how many partitions the topic has. The client asks by itself only every five
+  /// minutes, and refuses records for a partition that was added meanwhile. Returns at once.
+  void learn_partitions(uint32_t topic);
+
   /// Queues a record. The topic was warmed.
   rd_kafka_resp_err_t send(uint32_t topic, uint32_t partition, Record& record, core::Ticket ticket);
 

@@ -7,7 +7,7 @@
 namespace outbox::kafka {
 namespace {
 
-constexpr size_t kOwnHeaders = 5;
+constexpr size_t kOwnHeaders = 6;
 constexpr size_t kUuidText = 36;
 
 constexpr std::array<std::array<char, 2>, 256> kHexPairs = [] {
@@ -60,6 +60,7 @@ HeadersHandle HeadersWriter::write(const core::Event& event, core::PositionForm 
   add_header(out, "aggregate_type", event.aggregate_type);
   add_header(out, "position", position_);
   add_header(out, "epoch", epoch_text_);
+  if (form == core::PositionForm::told) add_header(out, kReplays, core::replay_number(event));
   for (const core::Header& header : event.headers) add_header(out, header.name, header.value);
   return headers;
 }

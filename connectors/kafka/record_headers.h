@@ -5,6 +5,7 @@
 // sizes are given, so that nothing is measured twice.
 
 #include <string>
+#include <string_view>
 
 #include "connectors/kafka/handles.h"
 #include "relay/core/event.h"
@@ -16,6 +17,10 @@ namespace outbox::kafka {
 /// which Event::bytes() counts: their names, the id's text, position, epoch, and the lengths around
 /// them.
 inline constexpr size_t kOwnHeadersBytes = 256;
+
+/// Only of a record that was a dead letter before: for the how many-th time it was tried since. For
+/// whoever reads in a circle, and for people; a repeat may have another number.
+inline constexpr std::string_view kReplays = "outbox.replays";
 
 class HeadersWriter {
  public:

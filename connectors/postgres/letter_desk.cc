@@ -74,6 +74,8 @@ void add_remedy(Error& error, bool for_operators, const std::string& user) {
 
 const char* word_of(core::ReplayAct act) {
   switch (act) {
+    case core::ReplayAct::approve:
+      return "approve";
     case core::ReplayAct::pause:
       return "pause";
     case core::ReplayAct::resume:
@@ -260,17 +262,19 @@ Result<core::ReplayFiled> LetterDesk::file(const core::ReplayOrder& order) {
       ask(Effect::none, "select gen_random_uuid() as id", {}, "draw", "the id of a request");
   if (!request) return request.error();
   parameters->push_back(request->value("id"));
-  const auto rows =
-      ask(order.dry_run ? Effect::rehearsal : Effect::change_once,
-          "select job, letters, behind, taken from outbox.replay_file(" + std::string(kFilter) +
-              ", $11::text, $12::integer, $13::integer, $14::boolean, $15::uuid)",
-          *parameters, "replay", "dead letters of pipeline " + options_.pipeline);
+  parameters->push_back(order.forced ? "forced" : "usual");
+  const auto rows = ask(
+      order.dry_run ? Effect::rehearsal : Effect::change_once,
+      "select job, letters, behind, taken, spent from outbox.replay_file(" + std::string(kFilter) +
+          ", $11::text, $12::integer, $13::integer, $14::boolean, $15::uuid, $16::text)",
+      *parameters, "replay", "dead letters of pipeline " + options_.pipeline);
   if (!rows) return rows.error();
   core::ReplayFiled filed;
   if (const auto job = rows->text(0, "job")) filed.job = to_number<uint64_t>(*job);
   filed.letters = rows->number<uint64_t>("letters");
   filed.behind = rows->number<uint64_t>("behind");
   filed.taken = rows->number<uint64_t>("taken");
+  filed.spent = rows->number<uint64_t>("spent");
   return filed;
 }
 

@@ -38,11 +38,12 @@ std::vector<PreparedStatement> statements() {
        "$2::bigint, $3, $4::integer, $5, $6::pg_lsn, $7::pg_lsn, $8::bigint, $9::bigint)"},
       {kWrite,
        "(text, text, text, uuid, text, text, text, bytea, text, text, text, text, text, text, text,"
-       " text, text, text, text, text, text, text) as select outbox.letter_write($1, $2::bigint, "
+       " text, text, text, text, text, text, text, text) as select outbox.letter_write($1, "
+       "$2::bigint, "
        "$3, $4, $5, $6, $7, $8, $9, $10::json, $11, $12::json, timestamptz '1970-01-01 00:00+00' + "
        "make_interval(hours => ($13::bigint / 3600000000)::integer, secs => ($13::bigint % "
        "3600000000) / 1e6), $14::bigint, $15, $16, $17, $18, $19::integer, $20, $21::interval, "
-       "$22::interval)::text"},
+       "$22::interval, $23)::text"},
       {kDelivered, "(text, text) as select outbox.letters_delivered($1, $2::bigint[])"},
       {kRefused,
        "(text, text, text, text, text, text, text) as select outbox.letter_refused($1, $2::bigint,"
@@ -195,8 +196,8 @@ void LetterJournal::add_fence() {
 }
 
 // What no route matches has a number behind them all.
-HoldPolicy LetterJournal::policy_of(uint32_t route) const {
-  return route < letters_.holds.size() ? letters_.holds[route] : HoldPolicy{};
+RouteLetters LetterJournal::policy_of(uint32_t route) const {
+  return route < letters_.routes.size() ? letters_.routes[route] : RouteLetters{};
 }
 
 void LetterJournal::add_letter(const Delivery& delivery) {
@@ -219,7 +220,7 @@ void LetterJournal::add_letter(const Delivery& delivery) {
     code = delivery.cause->code;
     text = detail;
   }
-  const HoldPolicy policy = policy_of(delivery.route);
+  const RouteLetters route = policy_of(delivery.route);
   line_.add(kWrite, {options_.pipeline,
                      epoch,
                      state_of(delivery.purpose),
@@ -240,12 +241,13 @@ void LetterJournal::add_letter(const Delivery& delivery) {
                      text,
                      attempts,
                      relay_,
-                     interval(policy.first),
-                     interval(policy.give_up)});
+                     interval(route.hold.first),
+                     interval(route.hold.give_up),
+                     route.name.empty() ? std::nullopt : Bytes(route.name)});
 }
 
 void LetterJournal::add_refused(const Delivery& delivery) {
-  const HoldPolicy policy = policy_of(delivery.route);
+  const HoldPolicy policy = policy_of(delivery.route).hold;
   const std::string detail = database_text(delivery.cause->detail, kDetailBytesMax);
   line_.add(kRefused,
             {options_.pipeline, std::to_string(delivery.event->seq), delivery.cause->code, detail,

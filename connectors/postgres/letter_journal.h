@@ -64,7 +64,7 @@ class LetterJournal final : public core::Sink {
   void talk(std::vector<core::Completion>& completions, core::Now now);
   bool may_send() const;
   void write(core::Now now);
-  HoldPolicy policy_of(uint32_t route) const;
+  RouteLetters policy_of(uint32_t route) const;
   void add_fence();
   void add_letter(const core::Delivery& delivery);
   void add_refused(const core::Delivery& delivery);

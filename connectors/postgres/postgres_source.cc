@@ -24,7 +24,7 @@ PostgresPipeline make_postgres_source(const PostgresOptions& options, const Lett
   }
   made.progress = std::make_unique<ProgressStore>(options, shared);
   made.letters = std::make_unique<LetterJournal>(options, letters, shared);
-  made.replay = std::make_unique<ReplaySource>(options, letters.table, pool, shared);
+  made.replay = std::make_unique<ReplaySource>(options, letters, pool, shared);
   return made;
 }
 

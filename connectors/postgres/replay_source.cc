@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "connectors/postgres/detail/json_text.h"
 #include "relay/core/assert.h"
 
 namespace outbox::postgres {
@@ -19,21 +20,31 @@ constexpr size_t kPageLettersMax = 2000;
 constexpr size_t kPageBytesMax = 1024 * 1024;
 constexpr int kKeysPerPoll = 1000;
 
+constexpr const char* kPolicies = "outbox_replay_policies";
 constexpr const char* kKeys = "outbox_blocked_keys";
 constexpr const char* kGone = "outbox_letters_gone";
+constexpr const char* kAutomatic = "outbox_replay_automatic";
 constexpr const char* kJobs = "outbox_replay_jobs";
+constexpr const char* kProposed = "outbox_replays_proposed";
 constexpr const char* kPage = "outbox_replay_page";
 constexpr const char* kPassed = "outbox_replay_passed";
 
 std::vector<PreparedStatement> statements() {
   return {
+      {kPolicies, "(text, text) as select outbox.replay_policies($1, $2::jsonb)"},
       {kKeys,
        "(text) as select aggregate_type, aggregate_id, event_type, letters::text from "
        "outbox.blocked_keys($1)"},
       {kGone,
        "(text, text) as select aggregate_type, aggregate_id, event_type, '1', letter::text from "
        "outbox.letters_gone($1, $2::bigint[])"},
-      {kJobs, "(text) as select job::text, coalesce(rate, 0)::text from outbox.replay_jobs($1)"},
+      {kAutomatic, "(text, text) as select outbox.replay_automatic($1, $2)::text"},
+      {kJobs,
+       "(text, text) as select job::text, coalesce(rate, 0)::text from outbox.replay_jobs($1, "
+       "$2::integer)"},
+      {kProposed,
+       "(text) as select count(*)::text from outbox.replay_job j where j.pipeline = $1 and j.state "
+       "= 'proposed'"},
       {kPage, std::string("(text, text, text, text, text, text) as select ") +
                   LetterReader::kColumns +
                   " from outbox.replay_page($1, $2::bigint, $3::bigint, $4::bigint, $5::integer, "
@@ -41,12 +52,38 @@ std::vector<PreparedStatement> statements() {
       {kPassed, "(text, text) as select outbox.replay_passed($1, $2::bigint)"}};
 }
 
+std::string number_of(const std::optional<AutomaticReplay>& automatic,
+                      uint32_t AutomaticReplay::*number) {
+  return automatic ? std::to_string((*automatic).*number) : "null";
+}
+
+// As outbox.replay_policies() takes them.
+std::string policies_json(const std::vector<RouteLetters>& routes) {
+  std::string json = "[";
+  StringWriter out{json};
+  for (const RouteLetters& route : routes) {
+    const auto& automatic = route.replay.automatic;
+    out.put(json.size() > 1 ? ",{\"route\":" : "{\"route\":");
+    put_json_string(route.name, out);
+    out.put(route.replay.approval ? ",\"approval\":true" : ",\"approval\":false");
+    const std::pair<const char*, std::string> numbers[] = {
+        {"replays_max", std::to_string(route.replay.replays_max)},
+        {"automatic_rate_first", number_of(automatic, &AutomaticReplay::rate_first)},
+        {"automatic_rate_most", number_of(automatic, &AutomaticReplay::rate_most)},
+        {"automatic_failures_max", number_of(automatic, &AutomaticReplay::failures_max)},
+        {"automatic_replays_max", number_of(automatic, &AutomaticReplay::replays_max)}};
+    for (const auto& [name, number] : numbers) out.put(",\"" + std::string(name) + "\":" + number);
+    out.put("}");
+  }
+  return json + "]";
+}
+
 }  // namespace
 
-ReplaySource::ReplaySource(const PostgresOptions& options, LetterTable table, core::ChunkPool& pool,
-                           std::shared_ptr<SharedSlot> shared)
+ReplaySource::ReplaySource(const PostgresOptions& options, const LetterOptions& letters,
+                           core::ChunkPool& pool, std::shared_ptr<SharedSlot> shared)
     : options_(options),
-      table_(table),
+      letter_options_(letters),
       shared_(std::move(shared)),
       line_(options, "the connection that reads dead letters", statements(),
             options.jitter_seed + 3),
@@ -75,7 +112,7 @@ bool ReplaySource::may_talk() const {
 }
 
 Result<void> ReplaySource::on_error(const Error& error, core::Batch& batch) {
-  if (error.code != kSchemaTooOld || table_ == LetterTable::required) return error;
+  if (error.code != kSchemaTooOld || letter_options_.table == LetterTable::required) return error;
   shared_->add_notice({Severity::warning, kSchemaTooOld,
                        "the database has no outbox.dead_letter: dead letters go to their topics "
                        "only, and cannot be replayed",
@@ -90,19 +127,16 @@ void ReplaySource::ask(core::Now now) {
   switch (state_) {
     case State::naming:
       if (!shared_->lease.held()) return;
+      line_.add(kPolicies, {options_.pipeline, policies_json(letter_options_.routes)});
       line_.add(kKeys, {options_.pipeline});
       break;
     case State::resting:
       if (now.instant < look_at_) return;
       state_ = State::looking;
       [[fallthrough]];
-    case State::looking: {
-      std::string told = "{";
-      for (const std::string& letter : told_) told += (told.size() > 1 ? "," : "") + letter;
-      line_.add(kGone, {options_.pipeline, told + "}"});
-      line_.add(kJobs, {options_.pipeline});
+    case State::looking:
+      ask_what_is_due(now);
       break;
-    }
     case State::reading: {
       const size_t letters = page_letters(now);
       if (letters == 0) return;
@@ -121,6 +155,28 @@ void ReplaySource::ask(core::Now now) {
   line_.send(now);
 }
 
+// What locks the pipeline's progress comes first, as everywhere.
+void ReplaySource::ask_what_is_due(core::Now now) {
+  asked_routes_ = recovered_.size();
+  for (const std::string& route : recovered_) line_.add(kAutomatic, {options_.pipeline, route});
+  std::string told = "{";
+  for (const std::string& letter : told_) told += (told.size() > 1 ? "," : "") + letter;
+  line_.add(kGone, {options_.pipeline, told + "}"});
+  line_.add(kJobs, {options_.pipeline, std::to_string(held_retries(now))});
+  line_.add(kProposed, {options_.pipeline});
+}
+
+// What the budget allows since the last look, a second's share at most.
+uint32_t ReplaySource::held_retries(core::Now now) {
+  const std::chrono::duration<double> since = now.instant - retries_at_;
+  retries_at_ = now.instant;
+  const double rate = letter_options_.held_retries_per_s;
+  retries_ = std::min(retries_ + rate * std::min(since.count(), 1.0), std::max(rate, 1.0));
+  const auto whole = static_cast<uint32_t>(retries_);
+  retries_ -= whole;
+  return whole;
+}
+
 Result<void> ReplaySource::on_answers(std::vector<ResultHandle>& answers, core::Batch& batch,
                                       core::Now now) {
   for (const ResultHandle& answer : answers) {
@@ -135,12 +191,16 @@ Result<void> ReplaySource::on_answers(std::vector<ResultHandle>& answers, core::
     case State::naming:
     case State::reading:
       next_row_ = 0;
-      rows_ = std::move(answers[0]);
+      rows_ = std::move(answers.back());
       if (state_ == State::reading) state_ = State::handing;
       return {};
     case State::looking:
-      take_released(answers[0].get(), batch);
-      take_jobs(answers[1].get(), now);
+      OUTBOX_ASSERT(answers.size() == asked_routes_ + 3);
+      recovered_.erase(recovered_.begin(),
+                       recovered_.begin() + static_cast<ptrdiff_t>(asked_routes_));
+      take_released(answers[asked_routes_].get(), batch);
+      proposed_ = result_number<uint64_t>(answers[asked_routes_ + 2].get(), 0, 0);
+      take_jobs(answers[asked_routes_ + 1].get(), now);
       return {};
     case State::passing:
       jobs_.erase(jobs_.begin());
@@ -262,6 +322,13 @@ void ReplaySource::put_key(const PGresult* rows, int row, ItemKind kind, core::B
 }
 
 // ---- what others ask
+
+void ReplaySource::replay_route(uint32_t route) {
+  OUTBOX_ASSERT(route < letter_options_.routes.size());
+  const std::string& name = letter_options_.routes[route].name;
+  if (std::find(recovered_.begin(), recovered_.end(), name) != recovered_.end()) return;
+  recovered_.push_back(name);
+}
 
 core::Interest ReplaySource::interest(core::Instant now) const {
   if (!may_talk()) return {};

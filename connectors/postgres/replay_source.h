@@ -8,8 +8,8 @@
 // pass over one job, some seconds at most, so that held keys need not wait for a long job. Within
 // it pages are read ahead while earlier letters are being delivered; a letter comes at most once.
 //
-// An event's seq is its letter's number; its last extra is the position it had at first
-// (core::PositionForm::told).
+// An event's seq is its letter's number; its last extras are the number of this replay and the
+// position it had at first (core::PositionForm::told).
 //
 // Owner: the wiring, by make_postgres_source. Thread: the pipeline's. The chunk pool outlives it.
 // Errors: the schema is too old, and some route needs letters; or a letter cannot be read.
@@ -31,8 +31,13 @@ namespace outbox::postgres {
 
 class ReplaySource final : public core::Source {
  public:
-  ReplaySource(const PostgresOptions& options, LetterTable table, core::ChunkPool& pool,
+  ReplaySource(const PostgresOptions& options, const LetterOptions& letters, core::ChunkPool& pool,
                std::shared_ptr<SharedSlot> shared);
+
+  /// Asks for an automatic replay of this route's letters, if there are any.
+  void replay_route(uint32_t route);
+  /// Replays that wait for a second person.
+  uint64_t proposed() const { return proposed_; }
 
   core::Result<void> poll(core::Batch& batch, std::span<const core::Credit> credit,
                           core::Now now) override;
@@ -61,6 +66,8 @@ class ReplaySource final : public core::Source {
   bool may_talk() const;
   core::Result<void> on_error(const core::Error& error, core::Batch& batch);
   void ask(core::Now now);
+  void ask_what_is_due(core::Now now);
+  uint32_t held_retries(core::Now now);
   core::Result<void> on_answers(std::vector<ResultHandle>& answers, core::Batch& batch,
                                 core::Now now);
   core::Result<void> hand_out(core::Batch& batch, core::Credit credit, core::Now now);
@@ -75,7 +82,7 @@ class ReplaySource final : public core::Source {
   void put_key(const PGresult* rows, int row, core::ItemKind kind, core::Batch& batch);
 
   const PostgresOptions options_;
-  const LetterTable table_;
+  const LetterOptions letter_options_;
   const std::shared_ptr<SharedSlot> shared_;
   SqlLine line_;
   LetterReader letters_;
@@ -85,8 +92,13 @@ class ReplaySource final : public core::Source {
   ResultHandle rows_;  // what is being handed out: keys, or a page
   int next_row_ = 0;
   uint64_t round_ = 0;
-  uint64_t turn_ = 0;              // events of this round
-  std::vector<std::string> told_;  // released letters, until the database has forgotten them
+  uint64_t turn_ = 0;                   // events of this round
+  std::vector<std::string> told_;       // released letters, until the database has forgotten them
+  std::vector<std::string> recovered_;  // routes to be replayed
+  size_t asked_routes_ = 0;             // of those, in the question under way
+  uint64_t proposed_ = 0;
+  core::Instant retries_at_{};
+  double retries_ = 0;  // of held keys, that the budget has left
 
   // Of the pass at hand.
   std::vector<Job> jobs_;  // the first is its own

@@ -45,6 +45,7 @@ create table outbox.lane (
 ) with (fillfactor = 70);
 comment on table outbox.lane is 'Keys with held or parked letters; written by the relay.';
 create index lane_job on outbox.lane (job, lane) where job is not null;
+create index lane_due on outbox.lane (pipeline, next_attempt_at) where state = 'held' and job is null;
 
 create sequence outbox.letter_seq as bigint cache 1;
 
@@ -59,6 +60,8 @@ create sequence outbox.letter_seq as bigint cache 1;
 -- digest: of all that a reader of the event would see. The same event may come again, after a
 -- crash or a lost slot, and is one letter; another event with the same id is another one.
 -- kept_as: dead, held or parked. After a dead letter later events of its key were delivered.
+-- route: the name of the route that it took, as in the config of then.
+-- replays_asked: those of its replays that were not the relay's own tries of a held key.
 -- first_code: NULL of a letter that was never refused and only stands behind one of its key.
 create table outbox.dead_letter (
   letter          bigint      primary key,
@@ -82,12 +85,14 @@ create table outbox.dead_letter (
   seq             bigint,
   source_position text        not null,  -- the header `position` of its record
   topic           text,                  -- NULL: no route or topic fits
+  route           text,
   first_code      text,
   first_detail    text,
   last_code       text,
   last_detail     text,
   attempts        integer     not null,
   replays         integer     not null default 0,
+  replays_asked   integer     not null default 0,
   relay           text        not null,
   epoch           bigint      not null,
   written_at      timestamptz not null default clock_timestamp(),
@@ -120,28 +125,52 @@ comment on table outbox.letter_gone is 'Discarded letters that the relay has not
 -- Jobs and the audit
 -- ---------------------------------------------------------------------------------------------
 
--- state: open     the relay works on it
+-- state: proposed waits for the approval of somebody else than asked_by
+--        open     the relay works on it
 --        paused   by an operator
 --        stopped  after failures_max refusals
 --        done     nothing of it is left to be tried
 create table outbox.replay_job (
   job          bigint      generated always as identity primary key,
   pipeline     text        not null,
-  state        text        not null default 'open' check (state in ('open', 'paused', 'stopped',
-                                                                    'done')),
+  state        text        not null default 'open' check (state in ('proposed', 'open', 'paused',
+                                                                    'stopped', 'done')),
   filter       jsonb       not null,
   reason       text        not null check (octet_length(reason) between 1 and 2000),
   rate         integer     check (rate > 0),          -- letters a second
+  rate_first   integer     check (rate_first > 0),    -- of an automatic one, see replay_jobs
   failures_max integer     check (failures_max > 0),
   asked_by     text        not null default session_user,
   asked_at     timestamptz not null default clock_timestamp(),
+  approved_by  text        check (approved_by <> asked_by),
+  approved_at  timestamptz,
   ended_at     timestamptz,
   request      uuid        unique,              -- the asker's own name for it, see replay_file
   selected     bigint      not null default 0,  -- letters, when it was filed
   delivered    bigint      not null default 0,
   refused      bigint      not null default 0
 ) with (fillfactor = 50);
-comment on table outbox.replay_job is 'Replays of dead letters that operators asked for.';
+comment on table outbox.replay_job is 'Replays of dead letters that somebody asked for.';
+create index replay_job_waits on outbox.replay_job (pipeline, state, job)
+  where state in ('proposed', 'open', 'paused');
+
+-- What the config says of the replays of a route; written by the relay when it starts, so that no
+-- operator's own copy of the config decides it.
+-- approval: somebody else than who asked must approve a replay.
+-- replays_max: a letter that jobs have tried so often is taken by a forced one only.
+-- automatic_*: of replays that the relay asks for itself; NULL: it never does.
+create table outbox.replay_policy (
+  pipeline               text    not null,
+  route                  text    not null,
+  approval               boolean not null,
+  replays_max            integer not null,
+  automatic_rate_first   integer,
+  automatic_rate_most    integer,
+  automatic_failures_max integer,
+  automatic_replays_max  integer,
+  primary key (pipeline, route)
+);
+comment on table outbox.replay_policy is 'What routes say of their replays; written by the relay.';
 
 -- Who did what, when and why, and what became of each letter. Rows are only ever added.
 create table outbox.audit (
@@ -236,7 +265,8 @@ create function outbox.letter_write(
   pipeline text, epoch bigint, state text, event_id uuid, aggregate_type text, aggregate_id text,
   event_type text, payload bytea, payload_kind text, headers json, headers_fault text,
   extras json, commit_time timestamptz, seq bigint, source_position text, topic text, code text,
-  detail text, attempts integer, relay text, retry_in interval, give_up_in interval)
+  detail text, attempts integer, relay text, retry_in interval, give_up_in interval,
+  route text default null)
 returns boolean language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp as $$
 declare
@@ -266,10 +296,10 @@ begin
     (letter, place, lane, pipeline, state, kept_as, event_id, digest, aggregate_type,
      aggregate_id, event_type, payload, payload_kind, headers, headers_fault, extras, commit_time, seq,
      source_position, topic, first_code, first_detail, last_code, last_detail, attempts, relay,
-     epoch)
+     epoch, route)
   values (number, number, its_lane.lane, $1, coalesce(its_lane.state, $3),
           coalesce(its_lane.state, $3), $4, content, $5, $6, $7,
-          $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $17, $18, $19, $20, $2);
+          $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $17, $18, $19, $20, $2, $23);
   return false;
 end
 $$;
@@ -296,16 +326,32 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp as 
   from outbox.letter_gone g where g.pipeline = $1 and g.letter <> all($2)
 $$;
 
+-- At a relay's start: what its routes say of their replays.
+create function outbox.replay_policies(pipeline text, policies jsonb) returns void
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  delete from outbox.replay_policy p where p.pipeline = $1;
+  insert into outbox.replay_policy
+  select $1, r.* from jsonb_to_recordset($2) as r(
+    route text, approval boolean, replays_max integer, automatic_rate_first integer,
+    automatic_rate_most integer, automatic_failures_max integer, automatic_replays_max integer);
+$$;
+
 -- What is to be replayed now, the relay's own job 0 first. rate: letters a second, NULL: any.
-create function outbox.replay_jobs(pipeline text) returns table (job bigint, rate integer)
+-- retries: how many held keys may come due at once, those that have waited longest first.
+-- An automatic job begins slowly and grows with what was delivered: e-fold in ten seconds.
+create function outbox.replay_jobs(pipeline text, retries integer)
+returns table (job bigint, rate integer)
 language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
   update outbox.lane k set job = 0
-  where k.pipeline = $1 and k.state = 'held' and k.job is null
-    and k.next_attempt_at <= clock_timestamp();
+  where k.lane in (select d.lane from outbox.lane d
+                   where d.pipeline = $1 and d.state = 'held' and d.job is null
+                     and d.next_attempt_at <= clock_timestamp()
+                   order by d.next_attempt_at limit $2);
   select 0::bigint, null::integer
   where exists (select from outbox.lane k where k.pipeline = $1 and k.job = 0)
   union all
-  (select j.job, j.rate from outbox.replay_job j
+  (select j.job, least(j.rate, (j.rate_first + j.delivered / 10)::integer)
+   from outbox.replay_job j
    where j.pipeline = $1 and j.state = 'open' order by j.job)
 $$;
 
@@ -359,6 +405,7 @@ begin
   done as (
     update outbox.dead_letter l
     set state = 'delivered', lane = null, job = null, replays = l.replays + 1,
+        replays_asked = l.replays_asked + (coalesce(b.job, 0) > 0)::integer,
         last_attempt_at = clock_timestamp()
     from before b where l.letter = b.letter),
   noted as (
@@ -398,7 +445,8 @@ begin
 
   update outbox.dead_letter l
   set last_code = $3, last_detail = $4, first_code = coalesce(l.first_code, $3),
-      first_detail = coalesce(l.first_detail, $4), replays = l.replays + 1, job = null,
+      first_detail = coalesce(l.first_detail, $4), replays = l.replays + 1,
+      replays_asked = l.replays_asked + (coalesce(its_job, 0) > 0)::integer, job = null,
       last_attempt_at = clock_timestamp()
   where l.letter = $2;
   insert into outbox.audit (action, pipeline, job, letter, detail)
@@ -472,8 +520,9 @@ revoke all on function
   outbox.letters_fence(text, bigint, text, integer, text, pg_lsn, pg_lsn, bigint, bigint),
   outbox.letter_write(text, bigint, text, uuid, text, text, text, bytea, text, json, text, json,
                       timestamptz, bigint, text, text, text, text, integer, text, interval,
-                      interval),
-  outbox.blocked_keys(text), outbox.letters_gone(text, bigint[]), outbox.replay_jobs(text),
+                      interval, text),
+  outbox.blocked_keys(text), outbox.letters_gone(text, bigint[]),
+  outbox.replay_policies(text, jsonb), outbox.replay_jobs(text, integer),
   outbox.replay_page(text, bigint, bigint, bigint, integer, bigint),
   outbox.letters_delivered(text, bigint[]),
   outbox.letter_refused(text, bigint, text, text, interval, interval, integer),
@@ -484,23 +533,24 @@ grant execute on function
   outbox.letters_fence(text, bigint, text, integer, text, pg_lsn, pg_lsn, bigint, bigint),
   outbox.letter_write(text, bigint, text, uuid, text, text, text, bytea, text, json, text, json,
                       timestamptz, bigint, text, text, text, text, integer, text, interval,
-                      interval),
-  outbox.blocked_keys(text), outbox.letters_gone(text, bigint[]), outbox.replay_jobs(text),
+                      interval, text),
+  outbox.blocked_keys(text), outbox.letters_gone(text, bigint[]),
+  outbox.replay_policies(text, jsonb), outbox.replay_jobs(text, integer),
   outbox.replay_page(text, bigint, bigint, bigint, integer, bigint),
   outbox.letters_delivered(text, bigint[]),
   outbox.letter_refused(text, bigint, text, text, interval, interval, integer),
   outbox.replay_passed(text, bigint)
 to outbox_relay;
 
-grant select on outbox.dead_letter, outbox.lane, outbox.replay_job, outbox.audit,
-                outbox.dead_letter_cause
+grant select on outbox.dead_letter, outbox.lane, outbox.replay_job, outbox.replay_policy,
+                outbox.audit, outbox.dead_letter_cause
   to outbox_operator;
-grant select on outbox.lane, outbox.replay_job, outbox.dead_letter_cause
+grant select on outbox.lane, outbox.replay_job, outbox.replay_policy, outbox.dead_letter_cause
   to outbox_relay, outbox_reader;
 -- No payloads for readers, as of events.
 grant select (letter, place, lane, pipeline, state, kept_as, event_id, aggregate_type, aggregate_id,
               event_type, commit_time, seq, source_position, topic, first_code, first_detail,
-              last_code, last_detail, attempts, replays, relay, epoch, written_at, last_attempt_at,
+              last_code, last_detail, attempts, replays, replays_asked, route, relay, epoch, written_at, last_attempt_at,
               job, replaces)
   on outbox.dead_letter to outbox_relay, outbox_reader;
 

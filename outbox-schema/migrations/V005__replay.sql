@@ -24,7 +24,7 @@ $$;
 set local role outbox_owner;
 
 -- The condition on letters l that a filter asks for. Keys: pipeline, key, type, aggregate, topic,
--- cause (the code), since, until (when the letter was written), id, letter.
+-- route, cause (the code), since, until (when the letter was written), id, letter.
 create function outbox.letter_condition(filter jsonb) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -39,6 +39,7 @@ begin
       when 'type' then format(' and l.event_type = %L', wanted)
       when 'aggregate' then format(' and l.aggregate_type = %L', wanted)
       when 'topic' then format(' and l.topic = %L', wanted)
+      when 'route' then format(' and l.route = %L', wanted)
       when 'cause' then format(' and l.last_code = %L', wanted)
       when 'since' then format(' and l.written_at >= %L', wanted::timestamptz)
       when 'until' then format(' and l.written_at < %L', wanted::timestamptz)
@@ -49,7 +50,8 @@ begin
       raise exception using
         errcode = 'invalid_parameter_value',
         message = format('a filter of dead letters has no %L', name),
-        hint = 'It has pipeline, key, type, aggregate, topic, cause, since, until, id, letter';
+        hint = 'It has pipeline, key, type, aggregate, topic, route, cause, since, until, id, '
+               'letter';
     end if;
   end loop;
   return condition;
@@ -73,83 +75,139 @@ $$;
 
 -- The letters that a replay with this filter takes, as lanes and dead letters: a dead letter by
 -- itself, a lane whole, if its first letter fits. behind: letters that fit but stand behind one
--- that does not. taken: letters that fit but belong to another job already.
-create function outbox.replay_choice(filter jsonb, out letters bigint[], out lanes bigint[],
+-- that does not. taken: letters that fit but belong to another job already. spent: letters, or the
+-- first ones of lanes, that were replayed too often already.
+-- ask: usual, automatic, or forced, which takes spent ones too.
+create function outbox.replay_choice(filter jsonb, ask text, out letters bigint[], out lanes bigint[],
                                      out letters_count bigint,
-                                     out behind bigint, out taken bigint)
+                                     out behind bigint, out taken bigint, out spent bigint)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   condition constant text := outbox.letter_condition(filter);
+  too_often constant text := case ask
+    when 'usual' then 'coalesce(l.replays_asked >= p.replays_max, false)'
+    when 'automatic' then 'coalesce(l.replays_asked >= p.automatic_replays_max, false)'
+    when 'forced' then 'false' end;
 begin
   execute format($q$
-    select array_agg(l.letter) filter (where l.job is null), count(*) filter (where l.job is not null)
-    from outbox.dead_letter l where l.state = 'dead' and %s$q$, condition)
-    into letters, taken;
+    select array_agg(l.letter) filter (where l.job is null and not %2$s),
+           count(*) filter (where l.job is not null), count(*) filter (where l.job is null and %2$s)
+    from outbox.dead_letter l left join outbox.replay_policy p using (pipeline, route)
+    where l.state = 'dead' and %1$s$q$, condition, too_often)
+    into letters, taken, spent;
   execute format($q$
-    select array_agg(k.lane) filter (where k.job is null or k.job = 0),
-           $1 + count(*) filter (where k.job > 0)
+    select array_agg(k.lane) filter (where coalesce(k.job, 0) = 0 and not %2$s),
+           $1 + count(*) filter (where k.job > 0),
+           $2 + count(*) filter (where coalesce(k.job, 0) = 0 and %2$s)
     from outbox.lane k
     cross join lateral (select * from outbox.dead_letter l where l.lane = k.lane
                         order by l.place limit 1) l
-    where %s$q$, condition)
-    into lanes, taken using taken;
+    left join outbox.replay_policy p on (p.pipeline, p.route) = (l.pipeline, l.route)
+    where %1$s$q$, condition, too_often)
+    into lanes, taken, spent using taken, spent;
   select coalesce(cardinality(letters), 0)
          + (select count(*) from outbox.dead_letter l where l.lane = any(lanes)) into letters_count;
   execute format($q$
     select count(*) from outbox.dead_letter l join outbox.lane k using (lane)
-    where l.first_code is not null and k.job is null and k.lane <> all(coalesce($1, '{}')) and %s$q$,
-    condition) into behind using lanes;
+    where l.first_code is not null and k.job is null and k.lane <> all(coalesce($1, '{}'))
+      and exists (select from outbox.dead_letter f where f.lane = l.lane and f.place < l.place)
+      and %s$q$, condition) into behind using lanes;
 end
 $$;
 
 -- Files a replay, which the relay of the pipeline then does; with dry_run it only counts.
 -- request: an id that the asker draws. Whoever lost the answer asks again with the same one, and is
--- told of the job that was filed already.
+-- told of the job that was filed already. ask: usual, or forced for letters that were replayed too
+-- often. Where a route asks for it, the job waits for the approval of somebody else.
 create function outbox.replay_file(filter jsonb, reason text, rate integer default null,
                                    failures_max integer default null, dry_run boolean default false,
-                                   request uuid default null)
-returns table (job bigint, letters bigint, behind bigint, taken bigint)
+                                   request uuid default null, ask text default 'usual')
+returns table (job bigint, letters bigint, behind bigint, taken bigint, spent bigint)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
   choice record;
   new_job bigint;
+  first_rate integer;
+  new_state text := 'open';
 begin
+  if ask is null or ask not in ('usual', 'forced', 'automatic') then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      message = format('a replay cannot be asked for as %L', ask),
+      hint = 'It is usual, or forced for letters that were replayed too often';
+  end if;
   if filter ->> 'pipeline' is null then
     raise exception using
       errcode = 'invalid_parameter_value',
       message = 'a replay is for one pipeline, and the filter names none';
   end if;
   perform outbox.letters_lock(filter ->> 'pipeline');
-  return query select j.job, j.selected, 0::bigint, 0::bigint
+  return query select j.job, j.selected, 0::bigint, 0::bigint, 0::bigint
   from outbox.replay_job j where j.request = replay_file.request and j.asked_by = session_user;
   if found then
     return;
   end if;
-  select * into choice from outbox.replay_choice(filter);
+  select * into choice from outbox.replay_choice(filter, ask);
   if dry_run or choice.letters_count = 0 then
-    return query select null::bigint, choice.letters_count, choice.behind, choice.taken;
+    return query select null::bigint, choice.letters_count, choice.behind, choice.taken,
+                        choice.spent;
     return;
   end if;
-  insert into outbox.replay_job as j (pipeline, filter, reason, rate, failures_max, request, selected)
-  values (filter ->> 'pipeline', filter, replay_file.reason, replay_file.rate,
-          replay_file.failures_max, replay_file.request, choice.letters_count)
+  if exists (select from outbox.replay_policy p
+             where p.pipeline = filter ->> 'pipeline' and p.approval)
+     and exists (select from outbox.dead_letter l join outbox.replay_policy p using (pipeline, route)
+                 where p.approval
+                   and (l.letter = any(choice.letters) or l.lane = any(choice.lanes))) then
+    new_state := 'proposed';
+  end if;
+  if ask = 'automatic' then
+    select p.automatic_rate_first into first_rate from outbox.replay_policy p
+    where (p.pipeline, p.route) = (filter ->> 'pipeline', filter ->> 'route');
+  end if;
+  insert into outbox.replay_job as j
+    (pipeline, state, filter, reason, rate, rate_first, failures_max, request, selected)
+  values (filter ->> 'pipeline', new_state, filter, replay_file.reason, replay_file.rate,
+          first_rate, replay_file.failures_max, replay_file.request, choice.letters_count)
   returning j.job into new_job;
   update outbox.dead_letter l set job = new_job where l.letter = any(choice.letters);
   update outbox.lane k set job = new_job where k.lane = any(choice.lanes);
   insert into outbox.audit (action, pipeline, job, reason, detail)
   values ('replay asked for', filter ->> 'pipeline', new_job, replay_file.reason,
-          jsonb_build_object('filter', filter, 'letters', choice.letters_count));
-  return query select new_job, choice.letters_count, choice.behind, choice.taken;
+          jsonb_build_object('filter', filter, 'letters', choice.letters_count, 'ask', ask,
+                             'state', new_state));
+  return query select new_job, choice.letters_count, choice.behind, choice.taken, choice.spent;
 end
 $$;
 
--- act: pause, resume or end. What is under way at this moment is still delivered.
+-- The relay asks for a replay of a route that has been healthy again for as long as its config says.
+-- One at a time; NULL: nothing is to be done.
+create function outbox.replay_automatic(pipeline text, route text) returns bigint
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  policy outbox.replay_policy;
+begin
+  select * into policy from outbox.replay_policy p
+  where p.pipeline = $1 and p.route = $2 and p.automatic_rate_most is not null;
+  if not found or exists (select from outbox.replay_job j
+                          where j.pipeline = $1 and j.state in ('proposed', 'open', 'paused')
+                            and j.rate_first is not null and j.filter ->> 'route' = $2) then
+    return null;
+  end if;
+  return (select f.job from outbox.replay_file(
+    jsonb_build_object('pipeline', $1, 'route', $2),
+    format('automatic: route %s has been healthy again', $2), policy.automatic_rate_most,
+    policy.automatic_failures_max, ask => 'automatic') f);
+end
+$$;
+
+-- act: approve, pause, resume or end. What is under way at this moment is still delivered. Whoever
+-- asked for a replay does not approve it; who somebody is, the login of the session says.
 create function outbox.replay_control(job bigint, act text, reason text) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
   its outbox.replay_job;
   next_state text := case act when 'pause' then 'paused' when 'resume' then 'open'
-                              when 'end' then 'stopped' end;
+                              when 'approve' then 'open' when 'end' then 'stopped' end;
 begin
   select * into its from outbox.replay_job j where j.job = $1;
   if not found then
@@ -158,7 +216,7 @@ begin
   if next_state is null then
     raise exception using
       errcode = 'invalid_parameter_value',
-      message = format('a replay job knows no %L', act), hint = 'It knows pause, resume and end';
+      message = format('a replay job knows no %L', act), hint = 'It knows approve, pause, resume and end';
   end if;
   perform outbox.letters_lock(its.pipeline);
   select * into its from outbox.replay_job j where j.job = $1 for update;
@@ -167,8 +225,23 @@ begin
       errcode = 'object_not_in_prerequisite_state',
       message = format('replay job %s is over: %s', $1, its.state);
   end if;
+  if (act = 'approve') <> (its.state = 'proposed') and act <> 'end' then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = case when act = 'approve' then format('replay job %s waits for nobody: it is %s', $1,
+                                                      its.state)
+                     else format('replay job %s is not approved yet', $1) end;
+  end if;
+  if act = 'approve' and its.asked_by = session_user then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('%I asked for replay job %s and may not approve it', session_user, $1),
+      hint = 'Another login with the role outbox_operator must';
+  end if;
   update outbox.replay_job j
-  set state = next_state, ended_at = case when next_state = 'stopped' then clock_timestamp() end
+  set state = next_state, ended_at = case when next_state = 'stopped' then clock_timestamp() end,
+      approved_by = case when act = 'approve' then session_user else j.approved_by end,
+      approved_at = case when act = 'approve' then clock_timestamp() else j.approved_at end
   where j.job = $1;
   if next_state = 'stopped' then
     perform outbox.replay_let_go($1);
@@ -270,6 +343,7 @@ begin
   edited.event_id := new_id;
   edited.replaces := $1;
   edited.replays := 0;
+  edited.replays_asked := 0;
   edited.headers := new_headers;
   edited.headers_fault := case when $3 is null then original.headers_fault end;
   edited.payload := coalesce($2, original.payload);
@@ -347,15 +421,17 @@ end
 $$;
 
 revoke all on function
-  outbox.lost_file(text, timestamptz, json, text), outbox.letters_lock(text), outbox.replay_choice(jsonb),
-  outbox.replay_file(jsonb, text, integer, integer, boolean, uuid),
+  outbox.lost_file(text, timestamptz, json, text),
+  outbox.letters_lock(text), outbox.replay_choice(jsonb, text), outbox.replay_automatic(text, text),
+  outbox.replay_file(jsonb, text, integer, integer, boolean, uuid, text),
   outbox.replay_control(bigint, text, text), outbox.letters_discard(jsonb, text, boolean),
   outbox.letter_edit(bigint, bytea, json, text), outbox.letter_condition(jsonb)
 from public;
 
+grant execute on function outbox.replay_automatic(text, text) to outbox_relay;
 grant execute on function
   outbox.lost_file(text, timestamptz, json, text),
-  outbox.replay_file(jsonb, text, integer, integer, boolean, uuid),
+  outbox.replay_file(jsonb, text, integer, integer, boolean, uuid, text),
   outbox.replay_control(bigint, text, text), outbox.letters_discard(jsonb, text, boolean),
   outbox.letter_edit(bigint, bytea, json, text), outbox.letter_condition(jsonb)
 to outbox_operator;

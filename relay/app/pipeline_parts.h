@@ -34,6 +34,7 @@ struct SourceGauges {
   std::optional<uint64_t> shards;
   std::optional<RetentionSnapshot> retention;  // absent: rows are not removed
   uint64_t reconnects = 0;
+  uint64_t replays_proposed = 0;  // that wait for a second person
 };
 
 /// Something that a person should read once, from a connector.
@@ -54,7 +55,9 @@ struct PipelineParts {
   std::unique_ptr<core::Sink> sink;
   std::unique_ptr<core::Sink> journal;
   std::vector<std::unique_ptr<core::Sink>> behind_journal;  // what it is made of, if of several
-  std::unique_ptr<core::Source> replay;  // null where the journal gives nothing back
+  std::unique_ptr<core::Source> replay;              // null where the journal gives nothing back
+  std::vector<core::Duration> replay_after;          // one a route, see flow::Recovery
+  std::function<void(uint32_t route)> replay_route;  // asks for it; null without a replay
 
   std::function<core::Lease(core::Instant)> lease;
   std::function<SourceGauges()> gauges;

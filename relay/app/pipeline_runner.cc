@@ -45,7 +45,8 @@ PipelineRunner::PipelineRunner(PipelineParts parts, std::chrono::milliseconds dr
       drain_timeout_(drain_timeout),
       board_(board),
       log_(log),
-      router_(parts_.routes, *parts_.sink, parts_.pre_checks) {
+      router_(parts_.routes, *parts_.sink, parts_.pre_checks),
+      recovery_(parts_.replay_after) {
   pipeline_.emplace(parts_.options, *parts_.source, router_, *parts_.sink, *parts_.journal,
                     *parts_.checkpoint, parts_.replay.get());
 }
@@ -96,12 +97,26 @@ std::optional<core::Error> PipelineRunner::loop() {
     if (stopping_ && drained_or_late(now)) return std::nullopt;
     if (now.instant >= publish_at_) {
       publish_at_ = now.instant + kPublishEvery;
+      braked_ = pipeline_->brake().engaged();
       note_health(health(now));
+      replay_what_recovered(now);
       note_refusals();
       note_notices();
       publish(now);
     }
     if (!next->did_work) sleep(now, next->wake_at);
+  }
+}
+
+void PipelineRunner::replay_what_recovered(Now now) {
+  if (!parts_.replay_route) return;
+  std::vector<flow::Recovery::Counted> counted;
+  for (const flow::RouteCounters& route : pipeline_->counters().routes) {
+    counted.push_back({route.delivered, route.refused});
+  }
+  const bool healthy = noted_health_.state == core::HealthState::ok;
+  for (const uint32_t route : recovery_.look(now.instant, healthy, counted)) {
+    parts_.replay_route(route);
   }
 }
 
@@ -143,6 +158,7 @@ void PipelineRunner::sleep(Now now, Instant wake_at) {
 
 // The worst of what the parts say; a part that waits explains why nothing moves.
 core::Health PipelineRunner::health(Now now) {
+  if (pipeline_->brake().engaged()) return {core::HealthState::stopped, brake_reason()};
   if (!pipeline_->retry_reason().empty()) {
     return core::Health{core::HealthState::waiting, pipeline_->retry_reason()};
   }
@@ -168,6 +184,16 @@ core::Health PipelineRunner::health(Now now) {
                         "trouble, but does not acknowledge either"};
   }
   return worst;
+}
+
+std::string PipelineRunner::brake_reason() const {
+  const flow::BrakeOptions& brake = pipeline_->brake().options();
+  const core::Cause& newest = pipeline_->newest_refusal()->cause;
+  return "the brake: more than " + std::to_string(brake.refused_max) + " of the last " +
+         std::to_string(brake.window_events) + " events were refused, the newest with " +
+         newest.code + " (" + newest.detail +
+         "). Nothing is taken in or delivered, and what was not settled is not confirmed. Mend the "
+         "cause, then send SIGHUP or restart";
 }
 
 bool PipelineRunner::stalled(Now now) {
@@ -233,6 +259,7 @@ void PipelineRunner::publish(Now now) {
   snapshot.held_back_seconds = gauges.held_back_seconds;
   snapshot.shards = gauges.shards;
   snapshot.retention = gauges.retention;
+  snapshot.replays_proposed = gauges.replays_proposed;
   snapshot.reconnects = gauges.reconnects;
   board_.publish(std::move(snapshot));
 }
@@ -255,6 +282,7 @@ void PipelineRunner::fill_counters(PipelineSnapshot& snapshot) const {
   if (const auto& refusal = pipeline_->newest_refusal()) {
     snapshot.newest_refusal = RefusalSnapshot{refusal->cause, place_text(*refusal)};
   }
+  snapshot.braked = pipeline_->brake().engaged();
   snapshot.blocked_keys = pipeline_->blocked_keys().size();
   snapshot.window_events = pipeline_->open_cells();
   snapshot.window_events_max = parts_.options.window_cells;

@@ -17,6 +17,7 @@
 #include "relay/app/snapshot.h"
 #include "relay/app/wakeup.h"
 #include "relay/core/error.h"
+#include "relay/flow/recovery.h"
 
 namespace outbox::app {
 
@@ -33,14 +34,19 @@ class PipelineRunner {
 
   void stop();
 
+  /// The brake stopped it, and it goes on only when it is started anew. From any thread.
+  bool braked() const { return braked_; }
+
   const std::string& name() const { return parts_.name; }
 
  private:
   std::optional<core::Error> loop();
+  void replay_what_recovered(core::Now now);
   bool drained_or_late(core::Now now);
   void sleep(core::Now now, core::Instant wake_at);
   void publish(core::Now now);
   core::Health health(core::Now now);
+  std::string brake_reason() const;
   bool stalled(core::Now now);
   void note_health(const core::Health& health);
   void note_refusals();
@@ -55,7 +61,9 @@ class PipelineRunner {
   Log& log_;
   Wakeup wakeup_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> braked_{false};
   flow::Router router_;
+  flow::Recovery recovery_;
   std::optional<flow::Pipeline> pipeline_;
   std::optional<Preparation> preparation_;
   std::optional<core::Instant> drain_until_;

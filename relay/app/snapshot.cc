@@ -79,6 +79,10 @@ std::string shown_reason(const PipelineView& view) {
   constexpr double kWarnSeconds = 3600;
   const auto left = view.trend.slot_lost_seconds;
   if (!view.snapshot.reason.empty()) return view.snapshot.reason;
+  if (const uint64_t proposed = view.snapshot.replays_proposed; proposed > 0) {
+    return readable_count(proposed) + (proposed == 1 ? " replay waits" : " replays wait") +
+           " for a second person: outbox dead-letters jobs --approve N";
+  }
   if (!left || *left > kWarnSeconds) {
     const auto& retention = view.snapshot.retention;
     if (!retention || retention->held_by.empty()) return "";

@@ -81,7 +81,9 @@ struct PipelineSnapshot {
   uint64_t producer_rebuilds = 0;
   std::optional<RefusalSnapshot> newest_refusal;
 
-  size_t blocked_keys = 0;  // that have held or parked events
+  size_t blocked_keys = 0;        // that have held or parked events
+  uint64_t replays_proposed = 0;  // that wait for a second person
+  bool braked = false;            // too many events were refused: nothing moves until a new start
 
   size_t window_events = 0;
   size_t window_events_max = 0;
@@ -108,8 +110,8 @@ struct PipelineView {
   TrendReading trend;
 };
 
-/// The pipeline's reason; without one, a slot that is about to be lost is one, or old rows that
-/// retention must leave.
+/// The pipeline's reason; without one, replays that wait for somebody, a slot that is about to be
+/// lost is one, or old rows that retention must leave.
 std::string shown_reason(const PipelineView& view);
 
 class SnapshotBoard {

@@ -123,15 +123,16 @@ bool Supervisor::unchanged(const Config& next, const PipelineConfig& pipeline) c
          config_.sink_of(*before) == next.sink_of(pipeline);
 }
 
-// What changed is stopped as by SIGTERM and started anew, so that a reload is no second way for
-// anything.
+// What changed, or was stopped by its brake, is stopped as by SIGTERM and started anew, so that a
+// reload is no second way for anything.
 void Supervisor::reload_config() {
   std::optional<Config> next = reload_();
   if (!next) return;  // the old one stays in force; the problems are logged
   std::vector<std::string> kept;
   for (const PipelineConfig& pipeline : next->pipelines) {
-    if (running_.contains(pipeline.name) && unchanged(*next, pipeline))
-      kept.push_back(pipeline.name);
+    const auto running = running_.find(pipeline.name);
+    if (running == running_.end() || running->second->runner->braked()) continue;
+    if (unchanged(*next, pipeline)) kept.push_back(pipeline.name);
   }
   const auto is_kept = [&](const std::string& name) {
     return std::find(kept.begin(), kept.end(), name) != kept.end();

@@ -4,7 +4,7 @@
 //
 //   SIGTERM, SIGINT  stop: drain, save, confirm, return
 //   SIGHUP           load the config again; when it has errors keep the old one, else restart the
-//   pipelines that changed
+//   pipelines that changed, and those that their brake stopped
 //
 // Pipelines fail alone: one that stops with an Error leaves the others running, and is shown by
 // status and /readyz. Thread: the main thread, with the signals above blocked before any other

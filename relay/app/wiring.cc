@@ -136,6 +136,12 @@ void add_postgres(PipelineParts& parts, const SourceConfig& config,
   }
   parts.checkpoint = std::move(postgres.progress);
   parts.behind_journal.push_back(std::move(postgres.letters));
+  parts.replay_route = [&replay = *postgres.replay](uint32_t route) { replay.replay_route(route); };
+  parts.gauges = [gauges = std::move(parts.gauges), &replay = *postgres.replay] {
+    SourceGauges all = gauges();
+    all.replays_proposed = replay.proposed();
+    return all;
+  };
   parts.replay = std::move(postgres.replay);
 }
 
@@ -264,8 +270,12 @@ PipelineParts wire_pipeline(const Config& config, const PipelineConfig& pipeline
   parts.name = pipeline.name;
   parts.options.window_cells = pipeline.window_events;
   parts.options.window_bytes = pipeline.window_bytes;
+  parts.options.brake = pipeline.brake;
   parts.options.seed = std::hash<std::string>()(pipeline.name);
   parts.routes = pipeline.routes;
+  for (const ReplayConfig& replay : pipeline.replays) {
+    parts.replay_after.emplace_back(replay.automatic_after);
+  }
   add_postgres(parts, config.source_of(pipeline), pipeline);
   add_retention(parts, config.source_of(pipeline), pipeline);
   add_kafka(parts, config.sink_of(pipeline), pipeline, log);

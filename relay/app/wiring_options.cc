@@ -79,6 +79,14 @@ postgres::CaptureRule capture_of(const CaptureConfig& config) {
   return rule;
 }
 
+postgres::ReplayPolicy replay_policy_of(const ReplayConfig& config) {
+  postgres::ReplayPolicy policy{config.second_approver, config.replays_max, std::nullopt};
+  if (config.automatic_after == std::chrono::seconds::zero()) return policy;
+  policy.automatic = {config.automatic_first_per_s, config.automatic_most_per_s,
+                      config.automatic_failures_max, config.automatic_replays_max};
+  return policy;
+}
+
 }  // namespace
 
 postgres::PostgresOptions postgres_options(const SourceConfig& source,
@@ -106,8 +114,12 @@ postgres::PostgresOptions postgres_options(const SourceConfig& source,
 
 postgres::LetterOptions letter_options(const PipelineConfig& pipeline) {
   postgres::LetterOptions options;
-  for (const HoldConfig& hold : pipeline.holds) {
-    options.holds.push_back({hold.first, hold.most, hold.attempts_max, hold.give_up});
+  options.held_retries_per_s = pipeline.held_retries_per_s;
+  for (size_t route = 0; route < pipeline.routes.size(); ++route) {
+    const HoldConfig& hold = pipeline.holds[route];
+    options.routes.push_back({pipeline.routes[route].name,
+                              {hold.first, hold.most, hold.attempts_max, hold.give_up},
+                              replay_policy_of(pipeline.replays[route])});
   }
   for (const flow::Route& route : pipeline.routes) {
     if (route.on_failure == flow::OnFailure::hold || route.on_failure == flow::OnFailure::park) {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "connectors/kafka/dead_letter_topics.h"
-#include "connectors/kafka/kafka_journal.h"
+#include "connectors/kafka/error_headers.h"
 #include "connectors/kafka/record_image.h"
 #include "connectors/kafka/topic_scan.h"
 #include "connectors/postgres/row_reader.h"

@@ -62,6 +62,13 @@ void append_origin(std::string& out, const Event& event, PositionForm form) {
   out += *event.extras.back().text;
 }
 
+std::string_view replay_number(const Event& event) {
+  OUTBOX_ASSERT(event.extras.size() >= 2);
+  const Extra& number = event.extras[event.extras.size() - 2];
+  OUTBOX_ASSERT(number.text);
+  return *number.text;
+}
+
 Event detach(const Event& event, ChunkPool& pool, ChunkRef& chunk) {
   const size_t table_bytes = event.headers.size() * sizeof(Header);
   const size_t extras_bytes = event.extras.size() * sizeof(Extra);

@@ -78,6 +78,10 @@ struct Event {
 /// behind those that formats know.
 void append_origin(std::string& out, const Event& event, PositionForm form);
 
+/// Of an event that is replayed (PositionForm::told): for the how many-th time; its last extra but
+/// one.
+std::string_view replay_number(const Event& event);
+
 /// Copies an event with all its bytes into a chunk of its own, so that it pins nobody else's: what
 /// leaves the fast path (retry, dead letter) does this. `chunk` receives the new owner.
 Event detach(const Event& event, ChunkPool& pool, ChunkRef& chunk);

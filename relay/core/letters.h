@@ -135,6 +135,7 @@ struct ReplayOrder {
   std::optional<uint32_t> rate;  // letters a second
   std::optional<uint32_t> failures_max;
   bool dry_run = false;  // only counts
+  bool forced = false;   // takes letters too that were replayed as often as their route allows
 };
 
 struct ReplayFiled {
@@ -142,6 +143,7 @@ struct ReplayFiled {
   uint64_t letters = 0;
   uint64_t behind = 0;  // fit, and stand behind one of their key that does not
   uint64_t taken = 0;   // fit, and belong to another job
+  uint64_t spent = 0;   // fit, and were replayed too often: only a forced replay takes them
 };
 
 /// The code of a letter that nobody refused: its event was found lost, and is to be sent again.
@@ -156,13 +158,14 @@ struct LostFiled {
 struct ReplayJob {
   uint64_t job = 0;
   std::string pipeline;
-  std::string state;   // open, paused, stopped, done
+  std::string state;   // proposed, open, paused, stopped, done
   std::string filter;  // JSON
   std::string reason;
   std::optional<uint32_t> rate;
   std::optional<uint32_t> failures_max;
   std::string asked_by;
   std::string asked_at;
+  std::optional<std::string> approved_by;
   std::optional<std::string> ended_at;
   uint64_t selected = 0;  // when it was filed
   uint64_t delivered = 0;
@@ -170,9 +173,11 @@ struct ReplayJob {
   std::string activity;  // another text once the pipeline's relay has done something
 
   bool over() const { return state == "done" || state == "stopped"; }
+  /// Nobody works on it until somebody acts.
+  bool rests() const { return state == "paused" || state == "proposed"; }
 };
 
-enum class ReplayAct { pause, resume, end };
+enum class ReplayAct { approve, pause, resume, end };
 
 struct LettersDiscarded {
   uint64_t letters = 0;

@@ -33,6 +33,7 @@ Pipeline::Pipeline(const PipelineOptions& options, core::Source& source, Router&
       journal_(journal),
       checkpoint_(checkpoint),
       replay_(replay),
+      brake_(options.brake),
       retry_(core::Backoff(options.retry_first, options.retry_most, options.seed)),
       journal_retry_(core::Backoff(options.retry_first, options.retry_most, options.seed + 1)) {
   // Keys are kept one at a time outside only for one_per_key sinks, and no such sink is built yet.
@@ -96,6 +97,7 @@ Result<void> Pipeline::complete(Completion& completion, Now now) {
         to_journal(completion.ticket, Purpose::result, nullptr);
         return {};
       }
+      brake_.delivered();
       RouteCounters& route = counters_.routes[done.route];
       ++route.delivered;
       route.commit_to_acknowledged.record(now.wall.us - done.event.commit_time.us);
@@ -196,7 +198,8 @@ Result<void> Pipeline::intake(Now now) {
 // blocked keys are known nothing of the source is taken: it could pass a letter of its key.
 core::Credit Pipeline::credit_of(const Window& window) const {
   const bool live = !is_replay(StreamId{static_cast<uint16_t>(&window - windows_.data())});
-  if (!taking_ || (live && replay_ != nullptr && (!blocked_known_ || blocked_.full()))) return {};
+  if (!taking_ || brake_.engaged()) return {};
+  if (live && replay_ != nullptr && (!blocked_known_ || blocked_.full())) return {};
   const size_t held = open_bytes();
   const size_t free = held < options_.window_bytes ? options_.window_bytes - held : 0;
   return {std::min(window.free_cells(), core::kIntakeItemsPerPoll),

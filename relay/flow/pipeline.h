@@ -36,6 +36,7 @@
 #include "relay/core/sink.h"
 #include "relay/core/source.h"
 #include "relay/flow/blocked_keys.h"
+#include "relay/flow/brake.h"
 #include "relay/flow/histogram.h"
 #include "relay/flow/lanes.h"
 #include "relay/flow/retry.h"
@@ -56,11 +57,13 @@ struct PipelineOptions {
   core::Duration idle_progress_interval = std::chrono::seconds(2);
   core::Duration retry_first = std::chrono::milliseconds(20);
   core::Duration retry_most = std::chrono::seconds(10);
+  BrakeOptions brake;
   uint64_t seed = 0;  // of the jitter
 };
 
 struct RouteCounters {
   uint64_t delivered = 0;  // without the replayed ones
+  uint64_t refused = 0;    // the same, whatever became of them then
   uint64_t dead_lettered = 0;
   uint64_t held = 0;    // with those behind them
   uint64_t parked = 0;  // the same
@@ -106,13 +109,15 @@ class Pipeline {
 
   /// Takes no more events in. Steps go on until drained().
   void stop_intake() { taking_ = false; }
-  /// Nothing is open, and all that settled is saved and confirmed.
+  /// Nothing is open, and all that settled is saved and confirmed. Behind the brake: nothing is
+  /// under way.
   bool drained() const;
 
   const PipelineCounters& counters() const { return counters_; }
   const Window& window(core::StreamId stream) const { return windows_[stream.value]; }
   const std::optional<Refusal>& newest_refusal() const { return newest_refusal_; }
   const BlockedKeys& blocked_keys() const { return blocked_; }
+  const Brake& brake() const { return brake_; }
   size_t open_cells() const;
   size_t open_bytes() const;
   /// Commit time of the oldest event of the source that is not settled.
@@ -140,6 +145,7 @@ class Pipeline {
   void to_journal(core::Ticket ticket, core::Purpose purpose, std::unique_ptr<core::Cause> cause);
   void go_back(core::Ticket ticket);
 
+  bool under_way() const;
   bool is_replay(core::StreamId stream) const { return stream.value == saved_.size(); }
   core::Result<void> intake_replay(core::Now now);
   void take_replay(core::Item& item);
@@ -180,6 +186,7 @@ class Pipeline {
   Lanes lanes_;
   uint64_t lanes_offered_at_ = 0;  // wait_generation() when lanes were last offered
   size_t journal_waiting_ = 0;     // cells that the journal has not admitted
+  Brake brake_;                    // engaged: nothing is taken in or delivered any more
   BlockedKeys blocked_;
   bool blocked_known_ = false;  // the replay has named them all
   std::unordered_map<uint64_t, uint64_t>

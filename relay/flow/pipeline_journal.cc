@@ -33,6 +33,11 @@ void Pipeline::refuse(Ticket ticket) {
     }
     return to_journal(ticket, Purpose::result, std::move(why));
   }
+  ++counters_.routes[refused.route].refused;
+  if (!brake_.refused()) {
+    refused.state = CellState::queued;  // for good: its position is not confirmed
+    return;
+  }
   switch (router_.routes()[refused.route].on_failure) {
     case OnFailure::skip:
       ++counters_.routes[refused.route].skipped;

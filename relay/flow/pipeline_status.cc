@@ -6,10 +6,20 @@
 namespace outbox::flow {
 
 bool Pipeline::drained() const {
-  if (open_cells() != 0 || !checkpoint_.idle()) return false;
+  if (brake_.engaged() ? under_way() : open_cells() != 0) return false;
+  if (!checkpoint_.idle()) return false;
   return std::all_of(saved_.begin(), saved_.end(), [this](const SavedProgress& saved) {
     return saved.complete(window(saved.stream()));
   });
+}
+
+bool Pipeline::under_way() const {
+  for (const Window& window : windows_) {
+    for (uint64_t index = window.begin(); index != window.end(); ++index) {
+      if (window.at(index).state == CellState::outside) return true;
+    }
+  }
+  return false;
 }
 
 size_t Pipeline::open_cells() const {

@@ -63,6 +63,8 @@ Admission Pipeline::submit_window(StreamId stream, Now now, const Lease& lease) 
 }
 
 Admission Pipeline::submit_cell(Ticket ticket, Now now, const Lease& lease) {
+  // In the middle of a look, too: what lies behind the one that was too many must not pass it.
+  if (brake_.engaged()) return Admission::full;
   Cell& next = cell(ticket);
   const Gate gate = pass_gate(ticket);
   if (gate == Gate::wait) return Admission::wait;

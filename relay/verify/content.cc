@@ -18,8 +18,9 @@ constexpr std::string_view kTimeMember = ",\"time\":\"";
 constexpr size_t kUuidText = 36;
 
 bool left_out(std::string_view name) {
-  return name == "position" || name == "epoch" || name == "ce_time" ||
-         name.starts_with("outbox.error.");
+  return name == "position" || name == "epoch" || name == "ce_time" || name == "outbox.replays" ||
+         name.starts_with("outbox.error.") || name.starts_with("__connect.errors.") ||
+         name.starts_with("kafka_dlt-");
 }
 
 bool structured(const RecordView& record) {

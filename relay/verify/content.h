@@ -3,7 +3,8 @@
 //
 // Left out is what the relay may write differently when it sends an event again, or cannot know
 // from the row: the headers `position` and `epoch`, the commit time of a CloudEvent, and the cause
-// that a dead letter has beside the event (outbox.error.*).
+// that a dead letter has beside the event (outbox.error.*, and the same by the names of Connect and
+// Spring).
 //
 // Thread: a Hasher belongs to one. Content is the first half of a SHA-256, so nobody makes another
 // record with the same by accident or with intent.

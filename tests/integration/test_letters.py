@@ -127,7 +127,9 @@ def test_a_replayed_record_is_the_record_that_would_have_come(tmp_path):
         file(stage)
         replayed = stage.arrival(stage.topic, first)
         assert (replayed.key, replayed.value) == (b"a", b"\x00\xff")
-        assert [name for name, _ in replayed.headers] == [name for name, _ in usual.headers]
+        assert replayed.header("outbox.replays") == "1" and usual.header("outbox.replays") is None
+        assert [name for name, _ in replayed.headers if name != "outbox.replays"] == [
+            name for name, _ in usual.headers]
         assert replayed.header("tenant") == "x" and dict(replayed.headers)["n"] is None
         assert replayed.header("position").count("/") == 2, replayed.header("position")
         assert replayed.timestamp_ms // 60_000 == usual.timestamp_ms // 60_000
@@ -213,6 +215,14 @@ def test_a_dead_letter_is_in_the_table_and_in_its_topic_and_is_replayed(tmp_path
         code, topic = stage.database.execute(
             "select first_code, topic from outbox.dead_letter where event_id = %s", [bad])[0]
         assert (code, topic) == (copy.header("outbox.error.code"), stage.topic)
+        headers = dict(copy.headers)
+        exception = b"org.apache.kafka.common.errors.RecordTooLargeException"
+        assert headers["__connect.errors.exception.class.name"] == exception
+        assert headers["kafka_dlt-exception-fqcn"] == exception
+        assert headers["kafka_dlt-original-topic"] == stage.topic.encode()
+        assert int.from_bytes(headers["kafka_dlt-original-offset"], "big", signed=True) == -1
+        assert abs(int.from_bytes(headers["kafka_dlt-original-timestamp"], "big") / 1000
+                   - time.time()) < 60
         mend(stage)
         job, letters = file(stage)
         assert letters == 1

@@ -28,16 +28,23 @@ class Relay:
 
     def write(self, state="parked", key="k", event_id=None, payload=b"p", code="TOO_LARGE",
               event_type="E", retry_in="1 hour", give_up_in="1 day", saved=None, headers="{}",
-              topic="order.events"):
+              topic="order.events", route=None):
         """True: an earlier relay had written it."""
         return self.call(
             "select outbox.letter_write(%s, %s, %s, %s, 'order', %s, %s, %s, 'bytes', %s, null,"
-            " '{}', '2026-01-02', 7, '0/1/2', %s, %s, 'why', 0, 'relay', %s, %s)",
+            " '{}', '2026-01-02', 7, '0/1/2', %s, %s, 'why', 0, 'relay', %s, %s, %s)",
             [PIPELINE, self.epoch, state, str(event_id or uuid.uuid4()), key, event_type, payload,
-             headers, topic, code, retry_in, give_up_in], saved)[0][0]
+             headers, topic, code, retry_in, give_up_in, route], saved)[0][0]
 
-    def jobs(self):
-        return [job for job, _ in self.call("select * from outbox.replay_jobs(%s)", [PIPELINE])]
+    def rates(self, retries=1000):
+        return self.call("select * from outbox.replay_jobs(%s, %s)", [PIPELINE, retries])
+
+    def jobs(self, retries=1000):
+        return [job for job, _ in self.rates(retries)]
+
+    def policies(self, *routes):
+        self.call("select outbox.replay_policies(%s, %s)", [PIPELINE, json.dumps(
+            [{"approval": False, "replays_max": 10, **route} for route in routes])])
 
     def page(self, job=0, after=(0, 0), letters=100, size=10**6):
         return [(lane, place, letter) for lane, place, letter in self.call(
@@ -70,11 +77,12 @@ def states(schema):
 
 
 def file(schema, role="operator", dry_run=False, rate=None, failures_max=None, reason="mended",
-         request=None, **chosen):
+         request=None, ask="usual", **chosen):
     """(job, letters, behind, taken)"""
-    return schema.execute("select * from outbox.replay_file(%s, %s, %s, %s, %s, %s)",
+    return schema.execute("select job, letters, behind, taken"
+                          " from outbox.replay_file(%s, %s, %s, %s, %s, %s, %s)",
                           [json.dumps({"pipeline": PIPELINE, **chosen}), reason, rate, failures_max,
-                           dry_run, request], role)[0]
+                           dry_run, request, ask], role)[0]
 
 
 def discard(schema, role="operator", reason="known", dry_run=False, **chosen):

@@ -88,6 +88,9 @@ void Interpreter::make_world(const Words& words) {
       options.pipeline.window_bytes = number(value);
     } else if (name == "streams") {
       options.streams = number(value);
+    } else if (name == "brake") {
+      const size_t slash = value.find('/');
+      options.pipeline.brake = {number(value.substr(0, slash)), number(value.substr(slash + 1))};
     } else if (name == "on-failure" && value == "skip") {
       fate_if_refused = Fate::skip;
       options.routes = {flow::default_route()};
@@ -193,6 +196,7 @@ std::string Interpreter::crash_after(uint64_t steps, InFlight in_flight) {
   if (world_->running()) crash(in_flight);
   world_->poisoned = refused_;
   world_->regain_lease();
+  world_->take_the_brake_off();
   world_->start();
   world_->run_for(std::chrono::minutes(1));
   if (world_->error) return "the next process stopped: " + core::to_string(*world_->error);
@@ -282,7 +286,8 @@ void Interpreter::show() {
   }
   if (!world_->running()) return;
   trace_.line("open: " + std::to_string(world_->pipeline().open_cells()) +
-              (world_->pipeline().drained() ? ", drained" : ""));
+              (world_->pipeline().drained() ? ", drained" : "") +
+              (world_->pipeline().brake().engaged() ? ", the brake is on" : ""));
 }
 
 void Interpreter::show_letters() {

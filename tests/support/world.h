@@ -85,6 +85,9 @@ class World : private Witness {
   /// What made sinks refuse events is mended, and what waits in the letters is replayed.
   void mend();
 
+  /// For the next process.
+  void take_the_brake_off() { options_.pipeline.brake.window_events = 0; }
+
   void lose_lease() { lease_held_ = false; }
   void regain_lease() { lease_held_ = true; }
 

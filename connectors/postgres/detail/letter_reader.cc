@@ -29,6 +29,7 @@ enum Column : int {
   kExtras,
   kCommitTime,
   kSourcePosition,
+  kReplays,
 };
 
 core::PayloadKind kind_of(std::string_view kind) {
@@ -61,7 +62,8 @@ std::optional<std::string_view> result_value(const PGresult* rows, int row, int 
 const char* const LetterReader::kColumns =
     "letter::text, place::text, coalesce(lane, 0)::text, event_id, aggregate_type, aggregate_id, "
     "event_type, payload, payload_kind, headers::text, headers_fault, extras::text, "
-    "(extract(epoch from commit_time) * 1000000)::bigint::text, source_position";
+    "(extract(epoch from commit_time) * 1000000)::bigint::text, source_position, (replays + "
+    "1)::text";
 
 std::string_view LetterReader::lane(const PGresult* page, int row) {
   return result_text(page, row, kLane);
@@ -81,7 +83,8 @@ Result<void> LetterReader::read(const PGresult* page, int row, Item& item) {
   core::Chunk& chunk = room(bytes_of(page, row), item);
   core::Event& event = item.event;
   place_headers(chunk, event);
-  place_extras(result_text(page, row, kSourcePosition), chunk, event);
+  place_extras(result_text(page, row, kReplays), result_text(page, row, kSourcePosition), chunk,
+               event);
   std::memcpy(event.id.bytes.data(), id.data(), id.size());
   event.aggregate_type = chunk.append(result_text(page, row, kAggregateType));
   if (const auto key = result_value(page, row, kAggregateId)) {
@@ -101,9 +104,10 @@ Result<void> LetterReader::read(const PGresult* page, int row, Item& item) {
 
 size_t LetterReader::bytes_of(const PGresult* page, int row) const {
   size_t bytes = headers_.text_bytes() + extras_.text_bytes() + alignof(core::Header) +
-                 alignof(core::Extra) + (columns_.size() + 1) * sizeof(core::Extra) +
+                 alignof(core::Extra) + (columns_.size() + 2) * sizeof(core::Extra) +
                  headers_.headers().size() * sizeof(core::Header);
-  for (const int column : {kAggregateType, kAggregateId, kEventType, kPayload, kSourcePosition}) {
+  for (const int column :
+       {kAggregateType, kAggregateId, kEventType, kPayload, kSourcePosition, kReplays}) {
     bytes += result_text(page, row, column).size();
   }
   return bytes;
@@ -122,8 +126,9 @@ void LetterReader::place_headers(core::Chunk& chunk, core::Event& event) {
 }
 
 // Where the source was told of other columns since, what is missing is absent.
-void LetterReader::place_extras(std::string_view position, core::Chunk& chunk, core::Event& event) {
-  const size_t count = columns_.size() + 1;
+void LetterReader::place_extras(std::string_view replays, std::string_view position,
+                                core::Chunk& chunk, core::Event& event) {
+  const size_t count = columns_.size() + 2;
   auto* table =
       static_cast<core::Extra*>(chunk.reserve(count * sizeof(core::Extra), alignof(core::Extra)));
   for (size_t i = 0; i < columns_.size(); ++i) {
@@ -139,8 +144,9 @@ void LetterReader::place_extras(std::string_view position, core::Chunk& chunk, c
     *to = *extra;
     if (extra->text) to->text = chunk.append(*extra->text);
   }
-  new (table + columns_.size())
-      core::Extra{chunk.append(position), core::Extra::Kind::text, core::WallTime{}};
+  for (size_t at = columns_.size(); const std::string_view told : {replays, position}) {
+    new (table + at++) core::Extra{chunk.append(told), core::Extra::Kind::text, core::WallTime{}};
+  }
   event.extras = {table, count};
 }
 

@@ -40,8 +40,8 @@ class LetterReader {
   /// What is to be selected from replay_page().
   static const char* const kColumns;
 
-  /// All of an event but its position; its seq is the letter's number, its last extra the position
-  /// it had at first. An Error: the row is none that a relay wrote.
+  /// All of an event but its position; its seq is the letter's number, its last extras the number
+  /// of this replay and the position it had at first. An Error: the row is none that a relay wrote.
   core::Result<void> read(const PGresult* page, int row, core::Item& item);
   static std::string_view lane(const PGresult* page, int row);
   static std::string_view place(const PGresult* page, int row);
@@ -56,7 +56,8 @@ class LetterReader {
   core::Chunk& room(size_t bytes, core::Item& item);
   size_t bytes_of(const PGresult* page, int row) const;
   void place_headers(core::Chunk& chunk, core::Event& event);
-  void place_extras(std::string_view position, core::Chunk& chunk, core::Event& event);
+  void place_extras(std::string_view replays, std::string_view position, core::Chunk& chunk,
+                    core::Event& event);
 
   const std::vector<ExtraColumn> columns_;
   core::ChunkPool& pool_;

@@ -98,6 +98,7 @@ core::Letter letter_of(const Rows& rows, int row, core::LetterParts parts) {
 
 const char* const kJobSql =
     "select j.job, j.pipeline, j.state, j.filter, j.reason, j.rate, j.failures_max, j.asked_by,"
+    " j.approved_by,"
     " to_char(j.asked_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') as asked_at,"
     " to_char(j.ended_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') as ended_at,"
     " j.selected, j.delivered, j.refused, concat(p.updated_at, ' ',"
@@ -116,6 +117,7 @@ core::ReplayJob job_of(const Rows& rows, int row) {
   job.failures_max = number_if_any<uint32_t>(rows, row, "failures_max");
   job.asked_by = text_of(rows, row, "asked_by");
   job.asked_at = text_of(rows, row, "asked_at");
+  job.approved_by = rows.text(row, "approved_by");
   job.ended_at = rows.text(row, "ended_at");
   job.selected = number_of<uint64_t>(rows, row, "selected");
   job.delivered = number_of<uint64_t>(rows, row, "delivered");

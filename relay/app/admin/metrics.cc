@@ -117,6 +117,11 @@ void add_state(Families& out, const AdminView& view, const PipelineView& pipelin
                      now.shards);
   out.gauge("outbox_blocked_keys", "Keys that have held or parked events.", labels,
             static_cast<double>(now.blocked_keys));
+  out.gauge("outbox_replays_proposed", "Replays of dead letters that wait for a second person.",
+            labels, static_cast<double>(now.replays_proposed));
+  out.gauge("outbox_pipeline_braked",
+            "1 once too many events were refused: nothing moves until SIGHUP or a restart.", labels,
+            now.braked ? 1 : 0);
   out.gauge("outbox_source_epoch", "Rises with each start of the pipeline.", labels,
             static_cast<double>(now.epoch));
 }

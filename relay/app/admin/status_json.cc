@@ -66,6 +66,8 @@ Json pipeline_json(const AdminView& view, const PipelineView& pipeline) {
           {"held_back_seconds", or_null(now.held_back_seconds)},
           {"shards", or_null(now.shards)},
           {"blocked_keys", now.blocked_keys},
+          {"braked", now.braked},
+          {"replays_proposed", now.replays_proposed},
           {"retention", retention_json(now.retention)},
           {"trend",
            {{"events_per_second", pipeline.trend.events_per_second},

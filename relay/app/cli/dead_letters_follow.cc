@@ -30,7 +30,7 @@ class Follower {
         seen_at_(moved_at_) {}
 
   ExitCode run() {
-    while (!job_.over() && job_.state != "paused") {
+    while (!job_.over() && !job_.rests()) {
       bar_.show("job " + std::to_string(job_.job), job_.delivered + job_.refused, job_.selected);
       if (!pause_for(kLookEvery)) return pause_job();
       if (const auto exit = look()) return *exit;
@@ -87,7 +87,7 @@ class Follower {
       done = desk_.calls.control(job_.job, core::ReplayAct::pause, "the command was interrupted");
       const auto jobs = desk_.calls.jobs(job_.job, 1);
       if (jobs && !jobs->empty()) job_ = jobs->front();
-      if (job_.over() || job_.state == "paused") return end();
+      if (job_.over() || job_.rests()) return end();
     }
     if (!done) work_.report(done.error());
     work_.tell("job " + std::to_string(job_.job) +
@@ -99,7 +99,11 @@ class Follower {
     bar_.clear();
     write_(job_);
     const uint64_t left = job_.selected - std::min(job_.selected, job_.delivered + job_.refused);
-    if (job_.state == "paused") {
+    if (job_.state == "proposed") {
+      work_.tell("its route asks for a second person. Another login approves it: " +
+                 work_.command("jobs") + " --approve " + std::to_string(job_.job) +
+                 " --reason TEXT");
+    } else if (job_.state == "paused") {
       work_.tell("go on: " + go_on());
       work_.tell("or end it: " + work_.command("jobs") + " --end " + std::to_string(job_.job) +
                  " --reason TEXT");

@@ -10,6 +10,10 @@ namespace {
 
 constexpr uint64_t kJobsMost = 1000;
 
+std::string asked_by(const core::ReplayJob& job) {
+  return job.asked_by + (job.approved_by ? ", approved by " + *job.approved_by : "");
+}
+
 void write_jobs(const std::vector<core::ReplayJob>& jobs, const Terminal& terminal) {
   constexpr size_t kStateColumn = 1;
   Table table(
@@ -18,7 +22,7 @@ void write_jobs(const std::vector<core::ReplayJob>& jobs, const Terminal& termin
   for (const core::ReplayJob& job : jobs) {
     table.add({std::to_string(job.job), job.state, readable_count(job.selected),
                readable_count(job.delivered), readable_count(job.refused), job.pipeline,
-               job.asked_at.substr(0, job.asked_at.find('.')) + "Z", job.asked_by, job.reason},
+               job.asked_at.substr(0, job.asked_at.find('.')) + "Z", asked_by(job), job.reason},
               shade_of_state(job.state));
   }
   table.write(terminal);

@@ -40,6 +40,10 @@ std::string beside(const core::ReplayFiled& filed) {
   if (filed.taken > 0) {
     text += "; " + readable_count(filed.taken) + " more match, but belong to another job";
   }
+  if (filed.spent > 0) {
+    text += "; " + readable_count(filed.spent) +
+            " more match, but were replayed as often as their route allows: --force takes them";
+  }
   return text;
 }
 
@@ -49,11 +53,9 @@ void write_count(const LetterWork& work, const LetterDesk& desk, const core::Rep
                       << desk.pipeline << beside(filed) << '\n';
     return;
   }
-  const nlohmann::ordered_json json = {{"pipeline", desk.pipeline},
-                                       {"dry_run", true},
-                                       {"letters", filed.letters},
-                                       {"behind", filed.behind},
-                                       {"taken", filed.taken}};
+  const nlohmann::ordered_json json = {{"pipeline", desk.pipeline}, {"dry_run", true},
+                                       {"letters", filed.letters},  {"behind", filed.behind},
+                                       {"taken", filed.taken},      {"spent", filed.spent}};
   work.terminal.out << json.dump() << '\n';
 }
 
@@ -61,6 +63,12 @@ ExitCode nothing_to_do(const LetterWork& work, const LetterDesk& desk,
                        const core::ReplayFiled& filed) {
   if (filed.taken > 0) {
     work.tell("all that match belong to another job already. Look: " + work.command("jobs"));
+    return ExitCode::refused;
+  }
+  if (filed.spent > 0) {
+    work.tell(
+        "all that match were replayed as often as their route allows, in vain: --force "
+        "takes them all the same");
     return ExitCode::refused;
   }
   // Letters that were never refused are not counted as those that a replay passes over.
@@ -119,6 +127,7 @@ std::optional<uint64_t> edit_letter(const LetterWork& work, const LetterDesk& de
   core::ReplayOrder trial;
   trial.filter.letter = *original;
   trial.dry_run = true;
+  trial.forced = true;  // an edited one begins anew
   const auto counted = desk.calls.file(trial);
   if (!counted) {
     exit = work.report(counted.error());
@@ -175,8 +184,8 @@ ExitCode replay_letters(const LetterWork& work) {
   if (!letters.detach && !pause_for(std::chrono::milliseconds(0))) return ExitCode::failed;
   if (letters.job) return go_on(work);
   const LetterDesk& desk = work.desks.front();
-  core::ReplayOrder order{letters.filter, letters.reason, letters.rate, letters.failures_max,
-                          letters.dry_run};
+  core::ReplayOrder order{letters.filter,       letters.reason,  letters.rate,
+                          letters.failures_max, letters.dry_run, letters.force};
   if (!letters.payload_file.empty() || !letters.headers_file.empty()) {
     ExitCode exit = ExitCode::failed;
     const auto letter = edit_letter(work, desk, exit);
@@ -186,7 +195,7 @@ ExitCode replay_letters(const LetterWork& work) {
   }
   const auto filed = desk.calls.file(order);
   if (!filed) return work.report(filed.error());
-  if (letters.dry_run && filed->letters + filed->behind + filed->taken > 0) {
+  if (letters.dry_run && filed->letters + filed->behind + filed->taken + filed->spent > 0) {
     write_count(work, desk, *filed);
     return filed->letters > 0 ? ExitCode::ok : ExitCode::refused;
   }

@@ -126,6 +126,7 @@ std::string json_of(const core::ReplayJob& job) {
                      {"max_failures", or_null(job.failures_max)},
                      {"asked_by", job.asked_by},
                      {"asked_at", job.asked_at},
+                     {"approved_by", or_null(job.approved_by)},
                      {"ended_at", or_null(job.ended_at)},
                      {"reason", job.reason}};
   return with(dumped(json), "filter", job.filter);

@@ -26,6 +26,7 @@ struct LettersLine {
   std::optional<uint32_t> rate;
   std::optional<uint32_t> failures_max;
   bool detach = false;
+  bool force = false;
   std::string payload_file;  // --edit
   std::string headers_file;
 

@@ -177,10 +177,10 @@ void settle_replay(CommandLine& line) {
   const bool edits = !letters.payload_file.empty() || !letters.headers_file.empty();
   if (letters.job) {
     if (!letters.filter.empty() || letters.dry_run || letters.rate || letters.failures_max ||
-        edits) {
+        letters.force || edits) {
       refuse(
           "--job goes on with a job as it was filed: no filter, --dry-run, --rate, "
-          "--max-failures or --edit beside it");
+          "--max-failures, --force or --edit beside it");
     }
     return;
   }
@@ -203,6 +203,8 @@ void add_replay(CLI::App& app, CommandLine& line) {
   add_number(*replay, "--max-failures", "stop after so many refusals", letters.failures_max)
       ->check(CLI::Range(1u, kRateMost));
   replay->add_flag("--detach", letters.detach, "print the job and leave it to the relay");
+  replay->add_flag("--force", letters.force,
+                   "take letters, too, that were replayed as often as their route allows");
   add_number(*replay, "--job", "follow this job; resumes it if it is paused", letters.job);
   replay->add_option("--edit", letters.payload_file, "put this file in place of the payload first")
       ->option_text("FILE");
@@ -214,7 +216,7 @@ void add_replay(CLI::App& app, CommandLine& line) {
       "pauses\n"
       "the job. Exit codes: 0 all were delivered; 3 nothing matched; 4 refused; 6 some were "
       "refused\n"
-      "again, or the job is paused or stopped.");
+      "again, or the job is paused, stopped or waits for a second person.");
   replay->callback([&line] { settle_replay(line); });
 }
 
@@ -255,12 +257,14 @@ void add_jobs(CLI::App& app, CommandLine& line) {
   add_pipeline(*jobs, line);
   const auto add_act = [&](const std::string& name, const std::string& help, core::ReplayAct act) {
     const auto take = [&line, act](const std::string& text) {
-      if (line.letters.act) refuse("one of --pause, --resume and --end at a time");
+      if (line.letters.act) refuse("one of --approve, --pause, --resume and --end at a time");
       line.letters.job = number_of(text);
       line.letters.act = act;
     };
     jobs->add_option_function<std::string>(name, take, help)->option_text("N")->check(check_number);
   };
+  add_act("--approve", "approve this job, as somebody else than who asked for it",
+          core::ReplayAct::approve);
   add_act("--pause", "pause this job", core::ReplayAct::pause);
   add_act("--resume", "go on with this job", core::ReplayAct::resume);
   add_act("--end", "end this job; what is left of it stays", core::ReplayAct::end);

@@ -16,6 +16,7 @@
 #include "relay/app/config/record_format.h"
 #include "relay/app/secret.h"
 #include "relay/core/limits.h"
+#include "relay/flow/brake.h"
 #include "relay/flow/router.h"
 
 namespace outbox::app {
@@ -104,6 +105,19 @@ struct HoldConfig {
   bool operator==(const HoldConfig&) const = default;
 };
 
+/// What becomes of replays of a route's letters.
+struct ReplayConfig {
+  bool second_approver = false;
+  uint32_t replays_max = 10;  // by jobs; then only a forced one takes the letter
+  /// The relay asks by itself once the route has been healthy for so long. 0: never.
+  std::chrono::seconds automatic_after{0};
+  uint32_t automatic_first_per_s = 10;
+  uint32_t automatic_most_per_s = 1'000;
+  uint32_t automatic_failures_max = 10;
+  uint32_t automatic_replays_max = 3;
+  bool operator==(const ReplayConfig&) const = default;
+};
+
 struct PipelineConfig {
   std::string name;
   std::string source;
@@ -111,9 +125,12 @@ struct PipelineConfig {
   std::vector<flow::Route> routes;    // never empty: without any in the file, the default route
   std::vector<RecordFormat> formats;  // one a route
   std::vector<HoldConfig> holds;      // one a route
+  std::vector<ReplayConfig> replays;  // one a route
+  uint32_t held_retries_per_s = 200;  // of all routes together
 
   size_t window_events = core::kWindowCells;  // a power of two: what the file says is rounded up
   size_t window_bytes = core::kWindowBytes;
+  flow::BrakeOptions brake;
   /// How long SIGTERM waits for what is under way.
   std::chrono::milliseconds drain_timeout{10'000};
   bool operator==(const PipelineConfig&) const = default;

@@ -147,6 +147,11 @@ void check_failures(const Sections& sections, LoadContext& context) {
     if (!by_status) continue;
     const auto& routes = pipeline.config.routes;
     for (size_t i = 0; i < pipeline.route_places.size(); ++i) {
+      if (pipeline.config.replays[i] != ReplayConfig{}) {
+        context.note(
+            pipeline.route_places[i], "\"replay\" of a source that is polled by status",
+            "It has no dead letters that are replayed: set FAIL back to READY. Remove it.");
+      }
       const bool holds = routes[i].on_failure == flow::OnFailure::hold;
       if (!holds && routes[i].on_failure != flow::OnFailure::park) continue;
       context.note(

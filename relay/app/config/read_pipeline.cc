@@ -100,10 +100,33 @@ HoldConfig read_hold(TableReader& reader, flow::OnFailure on_failure) {
   return hold;
 }
 
+ReplayConfig read_replay(TableReader& reader) {
+  ReplayConfig replay;
+  const Node* table = reader.table("replay");
+  if (table == nullptr) return replay;
+  TableReader fields(*table, table->place, "replay of " + reader.title(), reader.context());
+  const auto number = [&fields](const char* key, int64_t least, uint32_t fallback) {
+    return static_cast<uint32_t>(fields.integer(key, least, 1'000'000, int64_t{fallback}));
+  };
+  replay.second_approver = fields.truth("second_approver", false);
+  replay.replays_max = number("replays_max", 1, replay.replays_max);
+  replay.automatic_after = std::chrono::seconds(fields.integer("automatic_after_s", 0, 86'400, 0));
+  replay.automatic_first_per_s = number("automatic_first_per_s", 1, replay.automatic_first_per_s);
+  replay.automatic_most_per_s =
+      number("automatic_most_per_s", int64_t{replay.automatic_first_per_s},
+             std::max(replay.automatic_first_per_s, replay.automatic_most_per_s));
+  replay.automatic_failures_max =
+      number("automatic_failures_max", 1, replay.automatic_failures_max);
+  replay.automatic_replays_max = number("automatic_replays_max", 1, replay.automatic_replays_max);
+  fields.finish();
+  return replay;
+}
+
 struct ReadRoute {
   flow::Route route;
   RecordFormat format;
   HoldConfig hold;
+  ReplayConfig replay;
 };
 
 ReadRoute read_route(const Node& table, const std::string& title, LoadContext& context) {
@@ -113,6 +136,7 @@ ReadRoute read_route(const Node& table, const std::string& title, LoadContext& c
   read_topic(reader, route);
   route.on_failure = read_on_failure(reader);
   const HoldConfig hold = read_hold(reader, route.on_failure);
+  const ReplayConfig replay = read_replay(reader);
   RecordFormat format = read_format(reader);
   if (!std::holds_alternative<PlainFormatConfig>(format)) {
     route.weighing = flow::Weighing::by_sink;
@@ -120,7 +144,7 @@ ReadRoute read_route(const Node& table, const std::string& title, LoadContext& c
   route.name = route.topic;
   reader.later({"key", "regions", "hold_memory_ms", "harmless_repeat", "endpoint"});
   reader.finish();
-  return {std::move(route), std::move(format), hold};
+  return {std::move(route), std::move(format), hold, replay};
 }
 
 /// A route's name labels its metrics, so two routes to one topic need two names.
@@ -139,6 +163,7 @@ void read_routes(TableReader& reader, PlacedPipeline& placed) {
     placed.config.routes.push_back(flow::default_route());
     placed.config.formats.emplace_back();
     placed.config.holds.emplace_back();
+    placed.config.replays.emplace_back();
     return;
   }
   for (size_t i = 0; i < routes->items.size(); ++i) {
@@ -148,9 +173,24 @@ void read_routes(TableReader& reader, PlacedPipeline& placed) {
     placed.config.routes.push_back(std::move(read.route));
     placed.config.formats.push_back(std::move(read.format));
     placed.config.holds.push_back(read.hold);
+    placed.config.replays.push_back(read.replay);
     placed.route_places.push_back(routes->items[i].place);
   }
   make_names_unique(placed.config.routes);
+}
+
+flow::BrakeOptions read_brake(TableReader& reader) {
+  flow::BrakeOptions brake;
+  const Node* table = reader.table("brake");
+  if (table == nullptr) return brake;
+  TableReader fields(*table, table->place, "brake of " + reader.title(), reader.context());
+  brake.window_events =
+      static_cast<uint64_t>(fields.integer("window_events", 0, 1'000'000, int64_t{10'000}));
+  const auto half = static_cast<int64_t>(brake.window_events / 2);
+  const auto most = std::max(static_cast<int64_t>(brake.window_events) - 1, int64_t{0});
+  brake.refused_max = static_cast<uint64_t>(fields.integer("refused_max", 0, most, half));
+  fields.finish();
+  return brake;
 }
 
 }  // namespace
@@ -177,9 +217,12 @@ PlacedPipeline read_pipeline(const Node& table, LoadContext& context) {
       reader.integer("window_events", 64, 1 << 20, int64_t{core::kWindowCells})));
   pipeline.window_bytes = static_cast<size_t>(
       reader.integer("window_bytes", 64 * 1024, int64_t{1} << 30, int64_t{core::kWindowBytes}));
+  pipeline.brake = read_brake(reader);
+  pipeline.held_retries_per_s = static_cast<uint32_t>(
+      reader.integer("held_retries_per_s", 1, 100'000, int64_t{pipeline.held_retries_per_s}));
   pipeline.drain_timeout =
       std::chrono::milliseconds(reader.integer("drain_timeout_ms", 0, 600'000, 10'000));
-  reader.later({"lease", "schedule", "regions", "hold_memory_ms", "replay"});
+  reader.later({"lease", "schedule", "regions", "hold_memory_ms"});
   reader.finish();
   return placed;
 }

@@ -191,6 +191,33 @@ TEST_F(KafkaDeadLetter, HoldsTheRecordVerbatimAndItsCauseInHeaders) {
   EXPECT_LE(std::abs(letter.timestamp_ms - real_now().wall.us / 1'000), 60'000);
 }
 
+TEST_F(KafkaDeadLetter, IsReadableByToolsForTheDeadLettersOfConnectAndSpring) {
+  core::Destination destination;
+  destination.name = unique_name("orders");
+  destination.state = core::DestinationState::usable;
+  // The reader separates headers by commas, and takes no zero bytes.
+  const core::Cause cause{"MSG_SIZE_TOO_LARGE", "2000000 bytes"};
+  SinkDriver driver(*journal_, core::Purpose::dead_letter);
+  driver.add(order(6), &destination, &cause);
+  settle(driver, *journal_);
+  const auto found = read_topic(destination.name + ".dead-letter");
+  ASSERT_EQ(found.size(), 1U);
+  const ReadRecord& letter = found[0];
+  const std::string exception = "org.apache.kafka.common.errors.RecordTooLargeException";
+  EXPECT_EQ(letter.header("__connect.errors.topic"), destination.name);
+  EXPECT_EQ(letter.header("__connect.errors.partition"), "-1");
+  EXPECT_EQ(letter.header("__connect.errors.offset"), "-1");
+  EXPECT_EQ(letter.header("__connect.errors.connector.name"), pipeline_);
+  EXPECT_EQ(letter.header("__connect.errors.stage"), "KAFKA_PRODUCE");
+  EXPECT_EQ(letter.header("__connect.errors.exception.class.name"), exception);
+  EXPECT_EQ(letter.header("__connect.errors.exception.message"), "2000000 bytes");
+  EXPECT_EQ(letter.header("kafka_dlt-original-topic"), destination.name);
+  EXPECT_EQ(letter.header("kafka_dlt-original-partition"), std::string(4, '\xff'));
+  EXPECT_EQ(letter.header("kafka_dlt-original-offset"), std::string(8, '\xff'));
+  EXPECT_EQ(letter.header("kafka_dlt-exception-fqcn"), exception);
+  EXPECT_EQ(letter.header("kafka_dlt-exception-message"), "2000000 bytes");
+}
+
 TEST_F(KafkaDeadLetter, WithoutAUsableTopicGoesToThePipelines) {
   EXPECT_EQ(letters(order(1), nullptr, pipeline_ + ".dead-letter").size(), 1U);
   core::Destination missing;

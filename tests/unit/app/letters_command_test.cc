@@ -127,6 +127,36 @@ TEST_F(LettersCommandTest, AFollowedJobEndsWithWhatBecameOfIt) {
   EXPECT_NE(paused.error.find("--job 7"), std::string::npos) << paused.error;
 }
 
+TEST_F(LettersCommandTest, AProposedJobIsNotWaitedForAndSaysWhoMayGoOn) {
+  core::ReplayJob job;
+  job.job = 7;
+  job.selected = 3;
+  job.state = "proposed";
+  calls_.file = [](const core::ReplayOrder&) { return core::ReplayFiled{7, 3, 0, 0, 0}; };
+  calls_.jobs = [&](std::optional<uint64_t>, uint64_t) { return std::vector{job}; };
+  const Done done = command({"replay", "--reason", "x"});
+  EXPECT_EQ(done.exit, ExitCode::partly_done);
+  EXPECT_NE(done.error.find("Another login approves it: outbox dead-letters jobs"),
+            std::string::npos)
+      << done.error;
+  EXPECT_NE(done.error.find("--approve 7"), std::string::npos) << done.error;
+}
+
+TEST_F(LettersCommandTest, WhatWasReplayedTooOftenNeedsForce) {
+  calls_.file = [](const core::ReplayOrder& order) {
+    EXPECT_FALSE(order.forced);
+    return core::ReplayFiled{std::nullopt, 0, 0, 0, 4};
+  };
+  const Done refused = command({"replay", "--reason", "x"});
+  EXPECT_EQ(refused.exit, ExitCode::refused);
+  EXPECT_NE(refused.error.find("--force"), std::string::npos) << refused.error;
+  calls_.file = [](const core::ReplayOrder& order) {
+    EXPECT_TRUE(order.forced);
+    return core::ReplayFiled{std::nullopt, 4, 0, 0, 0};
+  };
+  EXPECT_EQ(command({"replay", "--dry-run", "--force"}).exit, ExitCode::ok);
+}
+
 TEST_F(LettersCommandTest, ADetachedJobIsPrintedAndNotFollowed) {
   core::ReplayJob job;
   job.job = 7;

@@ -96,6 +96,7 @@ TEST(LettersLineTest, ReadsWhatAReplayIsGiven) {
 
 TEST(LettersLineTest, ReadsWhatIsDoneWithAJob) {
   for (const auto& [name, act] : {std::pair{"--pause", core::ReplayAct::pause},
+                                  {"--approve", core::ReplayAct::approve},
                                   {"--resume", core::ReplayAct::resume},
                                   {"--end", core::ReplayAct::end}}) {
     const LettersLine letters = line_of({"jobs", name, "4", "--reason", "x"}).letters;
@@ -125,6 +126,8 @@ TEST(LettersLineTest, WhatDoesNotGoTogetherOrIsMissingIsAUsageError) {
       {{"discard", "--reason", "x"}, "name a filter, or --all"},
       {{"discard", "--all"}, "--reason is required"},
       {{"jobs", "--end", "1"}, "--reason is required"},
+      {{"jobs", "--approve", "1"}, "--reason is required"},
+      {{"replay", "--job", "1", "--force"}, "--job goes on with a job as it was filed"},
       {{"jobs", "--end", "1", "--pause", "1", "--reason", "x"}, "at a time"},
   };
   for (const auto& [arguments, text] : cases) {

@@ -63,6 +63,9 @@ TEST_F(ContentTest, WhatTheRelayMayWriteDifferentlyIsLeftOut) {
   sent_again.headers.insert(sent_again.headers.begin() + 2,
                             {{"position", "16/B374D848/3"}, {"epoch", "7"}});
   sent_again.headers.push_back({"outbox.error.code", "NO_ROUTE"});
+  sent_again.headers.push_back({"outbox.replays", "2"});
+  sent_again.headers.push_back({"__connect.errors.stage", "KAFKA_PRODUCE"});
+  sent_again.headers.push_back({"kafka_dlt-exception-fqcn", "NO_ROUTE"});
   EXPECT_TRUE(same(Written(), sent_again));
 }
 
