@@ -12,6 +12,7 @@ from support.database import Database, connect, with_user
 from support.services import Services
 
 V001 = MIGRATIONS / "V001__outbox.sql"
+V006 = MIGRATIONS / "V006__inbox.sql"
 ROLES = {"outbox_owner", "outbox_writer", "outbox_relay", "outbox_operator", "outbox_reader"}
 
 
@@ -27,7 +28,7 @@ def fresh(tmp_path_factory):
 def without_roles(fresh):
     """That cluster, without our roles."""
     with closing(connect(fresh)) as connection, connection.cursor() as cursor:
-        for role in ROLES:
+        for role in ROLES | {"outbox_consumer"}:
             cursor.execute(f"drop role if exists {role}")
     return fresh
 
@@ -262,6 +263,54 @@ def test_dump_and_restore_keep_schema_events_and_rights(schema):
         # Rights on the database itself are not in its dump; the refusal says what to grant.
         diag = restored.refusal("select outbox.create_publication('p')", role="relay")
         assert "grant create on database" in diag.message_hint
+
+
+def test_a_database_that_only_consumes_takes_the_inbox_alone_and_the_rest_later(without_roles):
+    with Database(with_schema=False, server_url=without_roles) as database:
+        done = psql(database.url, "-1", "-v", "ON_ERROR_STOP=1", "-f", str(V006))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        first = "8c6f1a52-94a0-4f0e-a8f4-0d6c1f2f3a01"
+        assert database.value("select outbox.receive('mailer', %s)", [first])
+        assert database.value("select to_regclass('outbox.event')") is None
+        with closing(database.connect()) as connection:
+            apply_migrations(connection)
+        assert works(database)
+        assert not database.value("select outbox.receive('mailer', %s)", [first])
+
+
+def test_the_inbox_comes_to_a_database_of_the_release_before(without_roles):
+    """Events, letters and progress of it stay as they are."""
+    with Database(with_schema=False, server_url=without_roles) as database:
+        for file in sorted(MIGRATIONS.glob("V*.sql"))[:5]:
+            assert psql(database.url, "-1", "-v", "ON_ERROR_STOP=1", "-f",
+                        str(file)).returncode == 0
+        assert works(database)
+        database.execute("insert into outbox.progress (pipeline, system_id, timeline, slot)"
+                         " values ('orders', '7', 1, 's')")
+        done = psql(database.url, "-1", "-v", "ON_ERROR_STOP=1", "-f", str(V006))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert database.execute("select count(*), (select pipeline from outbox.progress)"
+                                " from outbox.event") == [(1, "orders")]
+        assert database.value("select outbox.receive('mailer', gen_random_uuid())")
+        assert works(database)
+
+
+def test_who_may_not_make_the_role_of_consumers_is_told_what_to_ask_for(
+        administrator, without_roles):
+    with Database(with_schema=False, server_url=without_roles) as database:
+        for role in ROLES:
+            database.execute(f"create role {role}")
+        database.execute(f"alter role {administrator} nocreaterole")
+        database.execute(f"grant create on database {database.name} to {administrator}")
+        database.execute(f"grant outbox_owner to {administrator}")
+        url = with_user(database.url, administrator, "only-for-tests")
+        done = psql(url, "-1", "-v", "ON_ERROR_STOP=1", "-f", str(V006))
+        assert "role outbox_consumer is missing" in done.stderr
+        assert "create role outbox_consumer nologin" in done.stderr
+        assert not exists(database.url)
+        database.execute("create role outbox_consumer")
+        assert psql(url, "-1", "-v", "ON_ERROR_STOP=1", "-f", str(V006)).returncode == 0
+        assert database.value("select outbox.receive('mailer', gen_random_uuid())")
 
 
 def test_migrations_are_numbered_without_gap_and_named(shared):

@@ -3,7 +3,7 @@
 import psycopg2
 import pytest
 
-ROLES = ("owner", "writer", "relay", "operator", "reader", "stranger")
+ROLES = ("owner", "writer", "relay", "operator", "reader", "consumer", "stranger")
 EVENT = "insert into outbox.event ({columns}) values ({values})"
 INSERTABLE = {"id": "gen_random_uuid()", "aggregate_type": "'order'", "aggregate_id": "'1'",
               "event_type": "'E'", "payload": "'{}'", "payload_bytes": "null", "headers": "'{}'",
@@ -55,6 +55,14 @@ ACTS = {
     "note what was deleted": ("update outbox.retention set removed_rows = 0", "owner relay"),
     "list emptied partitions": ("select * from outbox.emptied_partition",
                                 "owner relay operator reader"),
+    "receive an event": ("select outbox.receive('mailer', gen_random_uuid())", "owner consumer"),
+    "forget what was received": ("select * from outbox.inbox_retain('30 days')",
+                                 "owner relay operator"),
+    "read the inbox": ("select * from outbox.inbox, outbox.inbox_turn", "owner operator reader"),
+    "write to the inbox": ("insert into outbox.inbox values ('mailer', gen_random_uuid(), 0)",
+                           "owner"),
+    "forget one event": ("delete from outbox.inbox where consumer = 'none'", "owner"),
+    "set the turn": ("update outbox.inbox_turn set since = since", "owner"),
     "read the migrations": ("select * from outbox.schema_migration",
                             "owner writer relay operator reader"),
     "record a migration": ("insert into outbox.schema_migration (version, name, checksum)"
@@ -99,7 +107,8 @@ def test_all_is_owned_by_outbox_owner_and_nobody_can_log_in_as_a_group(shared):
     assert shared.execute("select rolname, rolcanlogin or rolsuper or rolcreaterole"
                           " or rolreplication"
                           " from pg_roles where rolname ~ '^outbox_' order by 1") == [
-        (f"outbox_{role}", False) for role in ("operator", "owner", "reader", "relay", "writer")]
+        (f"outbox_{role}", False)
+        for role in ("consumer", "operator", "owner", "reader", "relay", "writer")]
 
 
 def test_every_function_that_runs_as_the_owner_or_guards_a_table_has_a_pinned_path(shared):
