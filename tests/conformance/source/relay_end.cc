@@ -46,7 +46,7 @@ RelayEnd::RelayEnd(const Database& database,
                    const std::function<void(postgres::PostgresOptions&)>& change)
     : options_(options_for(database, change)),
       ends_(postgres::make_postgres_source(
-          options_, {postgres::LetterTable::optional, {postgres::HoldPolicy{}}}, pool_)) {}
+          options_, {postgres::LetterTable::optional, {postgres::RouteLetters{}}}, pool_)) {}
 
 RelayEnd::~RelayEnd() { batch_.clear(); }
 
