@@ -1,4 +1,4 @@
-"""The snippets of relay/docs/consumers.md, run out of that file, each with a record that comes twice."""
+"""The snippets of relay/docs/consumers.md, run out of that file, with a record that comes twice."""
 
 import os
 import re
@@ -95,7 +95,8 @@ def test_the_python_snippet_repeats_nothing_after_a_crash_before_its_offset_was_
 def jdbc_url(url):
     parts = urlsplit(url)
     secret = f"&password={parts.password}" if parts.password else ""
-    return f"jdbc:postgresql://{parts.hostname}:{parts.port}{parts.path}?user={parts.username}{secret}"
+    return (f"jdbc:postgresql://{parts.hostname}:{parts.port}{parts.path}"
+            f"?user={parts.username}{secret}")
 
 
 def test_the_java_snippet_acts_once_on_a_record_that_comes_twice(tmp_path, database, mails):
