@@ -32,7 +32,7 @@
 
 namespace outbox::verify {
 
-inline constexpr size_t kSorterBytes = 16 * 1024 * 1024;
+inline constexpr size_t kSorterBytes = 12 * 1024 * 1024;
 inline constexpr size_t kComparisonBytes = 4 * kSorterBytes;
 
 /// A topic as it is, for judging what is missing in it.
