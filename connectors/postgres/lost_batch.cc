@@ -37,7 +37,8 @@ std::string hexadecimal(std::string_view bytes) {
 
 bool LostBatch::full() const { return count_ >= kEventsMost || text_.size() >= kBytesMost; }
 
-void LostBatch::add(const core::Event& event, std::string_view topic, std::string_view detail) {
+void LostBatch::add(const core::Event& event, std::string_view topic, std::string_view route,
+                    std::string_view detail) {
   text_ += count_++ == 0 ? "[" : ",";
   text_ += "{\"seq\":" + std::to_string(event.seq);
   put("id", '"' + to_string(event.id) + '"');
@@ -52,6 +53,7 @@ void LostBatch::add(const core::Event& event, std::string_view topic, std::strin
   put("extras", extras_text(extras_, event.extras));
   put("commit_time_us", std::to_string(event.commit_time.us));
   put("topic", topic.empty() ? "null" : json_of(topic));
+  put("route", json_of(route));
   put("detail", json_of(detail));
   text_ += '}';
 }

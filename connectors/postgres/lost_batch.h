@@ -19,9 +19,10 @@ class LostBatch {
   /// `extras`: the columns that the source was told of, in its order.
   explicit LostBatch(std::vector<ExtraColumn> extras) : extras_(std::move(extras)) {}
 
-  /// Copies the event. Lowest seq first. `topic`: where it belongs; empty: nowhere. `detail`: why
-  /// it is lost, for people.
-  void add(const core::Event& event, std::string_view topic, std::string_view detail);
+  /// Copies the event. Lowest seq first. `topic`: where it belongs; empty: nowhere. `route`: the
+  /// name of what leads there, whose rules for replays hold. `detail`: why it is lost, for people.
+  void add(const core::Event& event, std::string_view topic, std::string_view route,
+           std::string_view detail);
 
   bool empty() const { return count_ == 0; }
   bool full() const;

@@ -363,7 +363,7 @@ $$;
 -- LOST, which a replay then delivers under their own ids. Asked again it files none twice.
 -- found_at: when the comparison began to read; what was delivered since is not lost.
 -- events: [{seq, id, aggregate_type, aggregate_id, event_type, payload (hexadecimal), payload_kind,
--- headers, headers_fault, extras, commit_time_us, topic, detail}, ...], lowest seq first.
+-- headers, headers_fault, extras, commit_time_us, topic, route, detail}, ...], lowest seq first.
 create function outbox.lost_file(pipeline text, found_at timestamptz, events json, reason text)
 returns table (seq bigint, letter bigint, filed boolean)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
@@ -383,7 +383,7 @@ begin
     from json_to_recordset($3) as e(
       seq bigint, id uuid, aggregate_type text, aggregate_id text, event_type text, payload text,
       payload_kind text, headers json, headers_fault text, extras json, commit_time_us bigint,
-      topic text, detail text)
+      topic text, route text, detail text)
   loop
     content := outbox.letter_digest(event.aggregate_type, event.aggregate_id, event.event_type,
                                     event.bytes, event.headers);
@@ -398,19 +398,19 @@ begin
       insert into outbox.dead_letter as l
         (letter, place, pipeline, state, kept_as, event_id, digest, aggregate_type, aggregate_id,
          event_type, payload, payload_kind, headers, headers_fault, extras, commit_time, seq,
-         source_position, topic, first_code, first_detail, last_code, last_detail, attempts, relay,
-         epoch)
+         source_position, topic, route, first_code, first_detail, last_code, last_detail, attempts,
+         relay, epoch)
       select number, number, $1, 'dead', 'dead', event.id, content, event.aggregate_type,
              event.aggregate_id, event.event_type, event.bytes, event.payload_kind, event.headers,
              event.headers_fault, event.extras, timestamptz '1970-01-01 00:00+00'
              + make_interval(hours => (event.commit_time_us / 3600000000)::integer,
                              secs => (event.commit_time_us % 3600000000) / 1e6),
-             event.seq, event.seq::text, event.topic, 'LOST', event.detail, 'LOST', event.detail, 0,
-             'outbox verify of ' || session_user, p.epoch
+             event.seq, event.seq::text, event.topic, event.route, 'LOST', event.detail, 'LOST',
+             event.detail, 0, 'outbox verify of ' || session_user, p.epoch
       from outbox.progress p where p.pipeline = $1
       on conflict on constraint dead_letter_event do update
-      set state = 'dead', kept_as = 'dead', place = number, job = null, last_code = 'LOST',
-          last_detail = excluded.last_detail;
+      set state = 'dead', kept_as = 'dead', place = number, job = null, route = excluded.route,
+          last_code = 'LOST', last_detail = excluded.last_detail;
       insert into outbox.audit (action, pipeline, letter, reason, detail)
       values ('found lost', $1, lost_file.letter, $4,
               jsonb_build_object('seq', event.seq, 'event_id', event.id));

@@ -79,7 +79,8 @@ class Filing {
     for (; at_ < wanted_.size() && wanted_[at_].seq < event.seq; ++at_) ++counts_.gone;
     if (at_ == wanted_.size() || wanted_[at_].seq != event.seq) return {};
     const LostRow lost = wanted_[at_++];
-    const core::Destination* topic = router_.route(event).destination;
+    const flow::Decision decision = router_.route(event);
+    const core::Destination* topic = decision.destination;
     FiledEvent filed;
     filed.id = to_string(event.id);
     filed.seq = event.seq;
@@ -91,7 +92,7 @@ class Filing {
       detail += "; later events of its key were delivered before it, up to seq " +
                 std::to_string(lost.overtaken_by);
     }
-    batch_.add(event, filed.topic, detail);
+    batch_.add(event, filed.topic, router_.routes()[decision.route].name, detail);
     waiting_.push_back(std::move(filed));
     return batch_.full() ? file() : Result<void>();
   }

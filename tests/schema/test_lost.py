@@ -41,6 +41,13 @@ def test_a_lost_event_is_a_dead_letter_with_all_that_its_record_needs(schema, re
     assert letters == 1 and relay.letters_of(job) == [1]
 
 
+def test_the_rules_of_its_route_hold_for_what_was_lost(schema, relay):
+    relay.policies({"route": "orders", "approval": True})
+    file_lost(schema, lost(7, route="orders"))
+    assert file(schema, cause="LOST")[1] == 1
+    assert schema.value("select state from outbox.replay_job") == "proposed"
+
+
 def test_asked_again_it_files_none_twice(schema, relay):
     events = [lost(7), lost(8)]
     assert file_lost(schema, *events) == [(7, 1, True), (8, 2, True)]
