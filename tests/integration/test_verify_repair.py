@@ -40,8 +40,9 @@ def arrivals(topic):
 
 def images(topic):
     """What a reader sees of each event, but for where it stood and who sent it."""
-    return {one.event_id: (one.key, one.value, [header for header in one.headers
-                                               if header[0] not in ("position", "epoch")])
+    sent = ("position", "epoch", "outbox.replays")
+    return {one.event_id: (one.key, one.value,
+                           [header for header in one.headers if header[0] not in sent])
             for one in read_topic(topic)}
 
 

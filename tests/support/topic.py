@@ -12,6 +12,7 @@ from . import environment
 # What a reader sees while brokers come and go, and right after a topic was made.
 _PASSING = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError.UNKNOWN_TOPIC_OR_PART,
             KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
+_UNKNOWN_S = 15
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,15 @@ class TopicReader:
         return records
 
     def _known_partitions(self):
-        topic = self._consumer.list_topics(self.topic, timeout=30).topics[self.topic]
-        if topic.error is not None:
-            raise KafkaException(topic.error)
-        return sorted(topic.partitions)
+        """A topic that was just made is unknown to its brokers for a moment."""
+        deadline = time.monotonic() + _UNKNOWN_S
+        while True:
+            topic = self._consumer.list_topics(self.topic, timeout=30).topics[self.topic]
+            if topic.error is None:
+                return sorted(topic.partitions)
+            if topic.error.code() not in _PASSING or time.monotonic() > deadline:
+                raise KafkaException(topic.error)
+            time.sleep(0.05)
 
     def _end(self, partition):
         return self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), 30)[1]
