@@ -1,5 +1,6 @@
 #include "connectors/postgres/letter_desk.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "connectors/postgres/detail/findings.h"
@@ -32,7 +33,8 @@ constexpr const char* kCondition =
     " and ($6::text is null or l.last_code = $6)"
     " and ($7::timestamptz is null or l.written_at >= $7)"
     " and ($8::timestamptz is null or l.written_at < $8)"
-    " and ($9::uuid is null or l.event_id = $9)"
+    " and ($9::uuid is null or l.letter = any (array(select d.letter from outbox.dead_letter d"
+    " where d.event_id = $9)))"
     " and ($10::bigint is null or l.letter = $10)"
     " and ($11::text[] is null or l.state = any ($11))";
 constexpr const char* kFilter =
@@ -86,22 +88,31 @@ const char* word_of(core::ReplayAct act) {
   return "";
 }
 
-// Payloads count by their size alone, which is known without reading them.
+// Those that are open are many at bad times, and have narrow rows of their own.
+std::string letters_sql(const core::LetterQuery& query) {
+  const bool open = !query.states.empty() &&
+                    std::all_of(query.states.begin(), query.states.end(), [](const auto& state) {
+                      return std::count(core::kOpenStates.begin(), core::kOpenStates.end(), state);
+                    });
+  return std::string(open ? "outbox.open_dead_letter" : "outbox.dead_letter") + " l where " +
+         kCondition;
+}
+
+// First the numbers of the page, then what it shows. Payloads count by their size alone, which is
+// known without reading them.
 std::string page_sql(const core::LetterQuery& query) {
   const bool newest = query.order == core::LetterQuery::Order::newest_first;
   const std::string order = newest ? " order by l.letter desc" : " order by l.letter";
-  const std::string rows = "select * from outbox.dead_letter l where " + std::string(kCondition) +
-                           " and ($12::bigint = 0 or l.letter " + (newest ? "<" : ">") +
-                           " $12::bigint)" + order + " limit $13::bigint";
-  if (query.parts != core::LetterParts::payload) {
-    const std::string columns = letter_columns(query.parts);
-    return "select " + columns + rows.substr(std::string("select *").size());
-  }
-  return "select " + letter_columns(query.parts) +
-         " from (select l.*, row_number() over w as turn,"
-         " coalesce(sum(octet_length(l.payload)) over w, 0) as bytes from (" +
-         rows + ") l window w as (" + order.substr(1) +
-         ")) l where l.turn = 1 or l.bytes <= " + kPageBytes + order;
+  const std::string page =
+      " from (select l.letter from " + letters_sql(query) + " and ($12::bigint = 0 or l.letter " +
+      (newest ? "<" : ">") + " $12::bigint)" + order +
+      " limit $13::bigint) p join outbox.dead_letter l using (letter)"
+      " left join outbox.open_letter o using (letter)";
+  const std::string columns = letter_columns(query.parts);
+  if (query.parts != core::LetterParts::payload) return "select " + columns + page + order;
+  return "select * from (select " + columns + ", row_number() over w as turn," +
+         " coalesce(sum(octet_length(l.payload)) over w, 0) as bytes" + page + " window w as (" +
+         order.substr(1) + ")) l where l.turn = 1 or l.bytes <= " + kPageBytes + order;
 }
 
 }  // namespace
@@ -190,8 +201,7 @@ Result<uint64_t> LetterDesk::count(const core::LetterQuery& query) {
   parameters->push_back(array_of(query.states));
   const auto rows =
       ask(Effect::none,
-          "select count(*) as letters from outbox.dead_letter l where " + std::string(kCondition),
-          *parameters, "count", "dead letters");
+          "select count(*) as letters from " + letters_sql(query), *parameters, "count", "dead letters");
   if (!rows) return rows.error();
   return rows->number<uint64_t>("letters");
 }
@@ -218,8 +228,9 @@ Result<core::LetterHistory> LetterDesk::history(const core::Letter& letter) {
       ask(Effect::none,
           "select * from (select a.entry, " + time_column("a.at", "at") +
               ", a.who, a.client, a.action, a.job, a.reason, a.detail from outbox.audit a"
-              " where a.letter = $1::bigint order by a.entry desc limit $2::bigint) a"
-              " order by a.entry",
+              " where a.letter = $1::bigint or a.entry = (select l.delivered_in"
+              " from outbox.dead_letter l where l.letter = $1::bigint)"
+              " order by a.entry desc limit $2::bigint) a order by a.entry",
           {number, std::to_string(core::kHistoryActs)}, "read", "the history of letter " + number);
   if (!acts) return acts.error();
   history.acts = acts_of(*acts);
@@ -227,13 +238,13 @@ Result<core::LetterHistory> LetterDesk::history(const core::Letter& letter) {
       Effect::none,
       "select k.state, k.attempts, k.job, " + time_column("k.next_attempt_at", "next_attempt_at") +
           ", " + time_column("k.give_up_at", "give_up_at") +
-          ", (select count(*) from outbox.dead_letter l where l.lane = k.lane and l.place < "
-          "o.place) as before, (select count(*) from outbox.dead_letter l where l.lane = k.lane"
+          ", (select count(*) from outbox.open_letter l where l.lane = k.lane and l.place < "
+          "o.place) as before, (select count(*) from outbox.open_letter l where l.lane = k.lane"
           " and l.place > o.place) as behind,"
-          " (select l.letter from outbox.dead_letter l where l.replaces = o.letter"
-          " order by l.letter limit 1) as replaced_by"
-          " from outbox.dead_letter o left join outbox.lane k on k.lane = o.lane"
-          " where o.letter = $1::bigint",
+          " (select r.letter from outbox.dead_letter r where r.replaces = l.letter"
+          " order by r.letter limit 1) as replaced_by"
+          " from outbox.dead_letter l left join outbox.open_letter o using (letter)"
+          " left join outbox.lane k on k.lane = o.lane where l.letter = $1::bigint",
       {number}, "read", "the lane of letter " + number);
   if (!around) return around.error();
   if (const auto by = around->text(0, "replaced_by"))

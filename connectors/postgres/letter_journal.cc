@@ -21,7 +21,7 @@ using core::Delivery;
 using core::Outcome;
 using core::Purpose;
 
-constexpr size_t kBatchLettersMax = 1000;
+constexpr size_t kBatchLettersMax = 4000;
 constexpr size_t kBatchBytesMax = 1024 * 1024;
 constexpr size_t kDetailBytesMax = 4000;
 

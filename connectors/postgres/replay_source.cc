@@ -98,10 +98,12 @@ Result<void> ReplaySource::poll(core::Batch& batch, std::span<const core::Credit
   if (auto answers = line_.take_answers()) {
     if (auto taken = on_answers(*answers, batch, now); !taken) return taken;
   }
-  if (rows_ != nullptr) {
-    if (auto handed = hand_out(batch, credit[0], now); !handed) return handed;
+  core::Credit left = credit[0];
+  for (const PGresult* handing = nullptr; rows_ != nullptr && rows_.get() != handing;) {
+    handing = rows_.get();
+    if (auto handed = hand_out(batch, left, now); !handed) return handed;
   }
-  if (line_.idle() && rows_ == nullptr) ask(now);
+  if (line_.idle()) ask(now);
   return {};
 }
 
@@ -126,7 +128,7 @@ Result<void> ReplaySource::on_error(const Error& error, core::Batch& batch) {
 void ReplaySource::ask(core::Now now) {
   switch (state_) {
     case State::naming:
-      if (!shared_->lease.held()) return;
+      if (rows_ != nullptr || !shared_->lease.held()) return;
       line_.add(kPolicies, {options_.pipeline, policies_json(letter_options_.routes)});
       line_.add(kKeys, {options_.pipeline});
       break;
@@ -137,6 +139,9 @@ void ReplaySource::ask(core::Now now) {
     case State::looking:
       ask_what_is_due(now);
       break;
+    case State::handing:
+      if (ahead_ != nullptr || PQntuples(rows_.get()) == 0) return;
+      [[fallthrough]];
     case State::reading: {
       const size_t letters = page_letters(now);
       if (letters == 0) return;
@@ -147,11 +152,11 @@ void ReplaySource::ask(core::Now now) {
     case State::passing:
       line_.add(kPassed, {options_.pipeline, jobs_.front().number});
       break;
-    case State::handing:
     case State::confirming:
     case State::absent:
       return;
   }
+  asked_ = state_;
   line_.send(now);
 }
 
@@ -187,12 +192,14 @@ Result<void> ReplaySource::on_answers(std::vector<ResultHandle>& answers, core::
     look_at_ = now.instant + kLookInterval;
     return {};  // asked again
   }
-  switch (state_) {
+  switch (asked_) {
     case State::naming:
-    case State::reading:
       next_row_ = 0;
       rows_ = std::move(answers.back());
-      if (state_ == State::reading) state_ = State::handing;
+      return {};
+    case State::reading:
+    case State::handing:
+      take_page(std::move(answers.back()));
       return {};
     case State::looking:
       OUTBOX_ASSERT(answers.size() == asked_routes_ + 3);
@@ -214,6 +221,24 @@ Result<void> ReplaySource::on_answers(std::vector<ResultHandle>& answers, core::
       OUTBOX_ASSERT(!"an answer to no question");
   }
   return {};
+}
+
+// One that was read ahead may come when its round is over: the next one reads it again.
+void ReplaySource::take_page(ResultHandle page) {
+  if (state_ != State::reading && state_ != State::handing) return;
+  if (const int rows = PQntuples(page.get()); rows > 0) {
+    had_letters_ = true;
+    after_lane_ = LetterReader::lane(page.get(), rows - 1);
+    after_place_ = LetterReader::place(page.get(), rows - 1);
+    allowance_ -= rows;
+  }
+  if (state_ == State::handing) {
+    ahead_ = std::move(page);
+    return;
+  }
+  rows_ = std::move(page);
+  next_row_ = 0;
+  state_ = State::handing;
 }
 
 void ReplaySource::rest(core::Instant until) {
@@ -257,31 +282,28 @@ size_t ReplaySource::page_letters(core::Now now) {
   return std::min(static_cast<size_t>(allowance_), kPageLettersMax);
 }
 
-Result<void> ReplaySource::hand_out(core::Batch& batch, core::Credit credit, core::Now now) {
+Result<void> ReplaySource::hand_out(core::Batch& batch, core::Credit& left, core::Now now) {
   if (state_ == State::naming) {
     hand_out_keys(batch);
     return {};
   }
   const int rows = PQntuples(rows_.get());
-  for (; next_row_ < rows && credit.events > 0 && credit.bytes > 0; ++next_row_) {
+  for (; next_row_ < rows && left.events > 0 && left.bytes > 0; ++next_row_) {
     Item& item = batch.emplace_back();
     if (auto read = letters_.read(rows_.get(), next_row_, item); !read) return read;
     item.event.position = {round_, ++turn_};
-    credit.bytes -= std::min(credit.bytes, item.event.bytes());
-    --credit.events;
+    left.bytes -= std::min(left.bytes, item.event.bytes());
+    --left.events;
   }
   if (next_row_ < rows) return {};
-  if (rows > 0) {
-    had_letters_ = true;
-    after_lane_ = LetterReader::lane(rows_.get(), rows - 1);
-    after_place_ = LetterReader::place(rows_.get(), rows - 1);
-    allowance_ -= rows;
-  }
-  rows_.reset();
-  letters_.let_go();
+  rows_ = std::move(ahead_);
+  next_row_ = 0;
   if (rows == 0 || now.instant >= pass_until_) {
+    rows_.reset();
+    letters_.let_go();
     end_round(batch);
-  } else {
+  } else if (rows_ == nullptr) {
+    letters_.let_go();
     state_ = State::reading;
   }
   return {};
@@ -333,7 +355,7 @@ void ReplaySource::replay_route(uint32_t route) {
 core::Interest ReplaySource::interest(core::Instant now) const {
   if (!may_talk()) return {};
   core::Interest interest = line_.interest();
-  if (!line_.idle() || rows_ != nullptr) return interest;
+  if (!line_.idle() || rows_ != nullptr) return interest;  // room for rows wakes the pipeline
   switch (state_) {
     case State::resting:
       interest.wake_at = std::min(interest.wake_at, look_at_);

@@ -70,8 +70,9 @@ class ReplaySource final : public core::Source {
   uint32_t held_retries(core::Now now);
   core::Result<void> on_answers(std::vector<ResultHandle>& answers, core::Batch& batch,
                                 core::Now now);
-  core::Result<void> hand_out(core::Batch& batch, core::Credit credit, core::Now now);
+  core::Result<void> hand_out(core::Batch& batch, core::Credit& left, core::Now now);
   void hand_out_keys(core::Batch& batch);
+  void take_page(ResultHandle page);
   void take_released(const PGresult* rows, core::Batch& batch);
   void take_jobs(const PGresult* rows, core::Now now);
   void begin_pass(core::Now now);
@@ -89,7 +90,9 @@ class ReplaySource final : public core::Source {
 
   State state_ = State::naming;
   core::Instant look_at_{};
-  ResultHandle rows_;  // what is being handed out: keys, or a page
+  State asked_ = State::naming;  // of the question under way
+  ResultHandle rows_;            // what is being handed out: keys, or a page
+  ResultHandle ahead_;           // the page behind that one
   int next_row_ = 0;
   uint64_t round_ = 0;
   uint64_t turn_ = 0;                   // events of this round

@@ -23,6 +23,12 @@ def _broker_count(text):
     return int(text)
 
 
+def _setting(text):
+    if not re.fullmatch(r"[a-z0-9.]+=\S.*", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no NAME=VALUE of a broker's config")
+    return text
+
+
 def _parser():
     parser = argparse.ArgumentParser(
         prog="ops/services",
@@ -39,6 +45,8 @@ def _parser():
                              help="start what does not run; returns when both answer")
     start.add_argument("--brokers", type=_broker_count, metavar="N",
                        help="how many brokers a new Kafka cluster has (default 1)")
+    start.add_argument("--kafka-setting", type=_setting, action="append", metavar="NAME=VALUE",
+                       help="of the brokers of a new cluster, beside those they have anyway")
     verbs.add_parser("stop", parents=[options, only], help="stop them, keep their data")
     verbs.add_parser("status", parents=[options], help="exit code 0 if all of them run")
     verbs.add_parser("env", parents=[options], help="print DATABASE_URL and KAFKA_BOOTSTRAP")
@@ -65,11 +73,11 @@ def _start(folder, options):
             state = "started" if postgres.start() else "already running"
             _tell(f"postgres {state} on {postgres.address()}")
         if options.only != "postgres":
-            _start_kafka(Kafka(folder), options.brokers, number)
+            _start_kafka(Kafka(folder), options, number)
 
 
-def _start_kafka(kafka, size, number):
-    started = kafka.start(size, number)
+def _start_kafka(kafka, options, number):
+    started = kafka.start(options.brokers, number, options.kafka_setting)
     for broker in [number] if number else kafka.brokers():
         state = "started" if broker in started else "already running"
         _tell(f"kafka-{broker} {state} on {kafka.address(broker)}")
@@ -93,7 +101,7 @@ def _remove(folder, _options):
         postgres = Postgres(folder)
         postgres.stop()
         postgres.remove()
-        for pattern in ("postgres.*", "kafka-*.*", "kafka.ports"):
+        for pattern in ("postgres.*", "kafka-*.*", "kafka.ports", "kafka.settings"):
             for file in folder.path.glob(pattern):
                 file.unlink()
 

@@ -45,11 +45,16 @@ class Kafka:
     def address(self, number):
         return f"127.0.0.1:{self._ports()[number]['client']}"
 
-    def start(self, size=None, only=None):
+    def start(self, size=None, only=None, settings=None):
         """Starts what does not run of all brokers (or the `only` one); returns those started.
-        A new cluster gets `size` brokers, one by default; an old one keeps its own number."""
+        A new cluster gets `size` brokers, one by default, and `settings` on top of its config; an
+        old one keeps its own."""
         if not self.brokers():
+            self._folder.write("kafka.settings", "\n".join(settings or []))
             self._create(size or 1)
+        elif settings:
+            raise ServiceError("this Kafka was made without --kafka-setting, or with others. Run "
+                               "`ops/services remove` first, or use another --dir", USAGE)
         if size not in (None, len(self.brokers())):
             raise ServiceError(f"this Kafka has {len(self.brokers())} brokers, not {size}. "
                                "Run `ops/services remove` first, or use another --dir", USAGE)
@@ -142,10 +147,11 @@ class Kafka:
         voters = ",".join(f"{n}@127.0.0.1:{pair['controller']}" for n, pair in ports.items())
         for number, pair in ports.items():
             self._folder.write(f"kafka-{number}.properties", _config(
-                number, pair, voters, len(ports), self._folder.file(f"kafka-{number}")))
+                number, pair, voters, len(ports), self._folder.file(f"kafka-{number}"),
+                self._folder.read("kafka.settings") or ""))
 
 
-def _config(number, pair, voters, size, data):
+def _config(number, pair, voters, size, data, settings):
     copies = min(3, size)
     return f"""process.roles=broker,controller
 node.id={number}
@@ -166,7 +172,8 @@ share.coordinator.state.topic.replication.factor={copies}
 share.coordinator.state.topic.min.isr={max(1, copies - 1)}
 group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
-broker.session.timeout.ms=3000"""
+broker.session.timeout.ms=3000
+{settings}"""
 
 
 def _two_free_ports(known):

@@ -49,24 +49,24 @@ create index lane_due on outbox.lane (pipeline, next_attempt_at) where state = '
 
 create sequence outbox.letter_seq as bigint cache 1;
 
+-- Every letter, open or not, with the event as it was. No index names a column that changes, and
+-- pages have room for a second version of each row: what becomes of a letter is written beside it.
+--
 -- state: dead       refused; its key goes on
 --        held       tried again by itself; later events of its key wait behind it
 --        parked     waits for an operator; later events of its key wait behind it
 --        delivered  replayed
 --        replaced   an edited copy took its place, see replaces
 --        discarded  given up by an operator
--- place: the order of letters of one key: its own number, or that of the letter it replaces. One
---        that was delivered, and is lost since, gets a new one (lost_file).
 -- digest: of all that a reader of the event would see. The same event may come again, after a
 -- crash or a lost slot, and is one letter; another event with the same id is another one.
 -- kept_as: dead, held or parked. After a dead letter later events of its key were delivered.
 -- route: the name of the route that it took, as in the config of then.
 -- replays_asked: those of its replays that were not the relay's own tries of a held key.
 -- first_code: NULL of a letter that was never refused and only stands behind one of its key.
+-- delivered_in: the entry of outbox.audit that tells of its delivery.
 create table outbox.dead_letter (
   letter          bigint      primary key,
-  place           bigint      not null,
-  lane            bigint,                -- of a held or parked one
   pipeline        text        not null,
   state           text        not null check (state in ('dead', 'held', 'parked', 'delivered',
                                                         'replaced', 'discarded')),
@@ -97,19 +97,55 @@ create table outbox.dead_letter (
   epoch           bigint      not null,
   written_at      timestamptz not null default clock_timestamp(),
   last_attempt_at timestamptz not null default clock_timestamp(),
-  job             bigint,                -- of a dead one
+  delivered_in    bigint,
   replaces        bigint      references outbox.dead_letter,
-  constraint dead_letter_event unique (event_id, pipeline, digest),
-  check ((lane is not null) = (state in ('held', 'parked')))
-) with (fillfactor = 85);
+  constraint dead_letter_event unique (event_id, pipeline, digest)
+) with (fillfactor = 45);
 comment on table outbox.dead_letter is
   'What could not be delivered, as it was, with its cause; written by the relay.';
-
-create index dead_letter_open on outbox.dead_letter (pipeline, last_code, topic, letter)
-  where state in ('dead', 'held', 'parked');
-create index dead_letter_lane on outbox.dead_letter (lane, place) where lane is not null;
-create index dead_letter_job on outbox.dead_letter (job, place) where job is not null;
 create index dead_letter_key on outbox.dead_letter (aggregate_id, pipeline, letter);
+
+-- Why letters are open: what those of a group have in common.
+-- code: the last one; NULL of letters that only stand behind one of their key.
+create table outbox.letter_cause (
+  cause    integer generated always as identity primary key,
+  pipeline text    not null,
+  state    text    not null check (state in ('dead', 'held', 'parked')),
+  code     text,
+  topic    text,
+  route    text
+);
+comment on table outbox.letter_cause is 'Causes of open dead letters; written by the relay.';
+create unique index letter_cause_key on outbox.letter_cause
+  (pipeline, state, coalesce(code, ''), coalesce(topic, ''), coalesce(route, ''));
+
+-- The letters that are open, in narrow rows, for whoever lists, counts and replays them.
+-- lane: of a held or parked one. job: of a dead one that is being replayed.
+-- place: the order of letters of one key: its own number, or that of the letter it replaces. One
+--        that was delivered, and is lost since, gets a new one (lost_file).
+create table outbox.open_letter (
+  letter         bigint      primary key,
+  place          bigint      not null,
+  lane           bigint,
+  job            bigint,
+  cause          integer     not null,
+  payload_bytes  integer     not null,
+  written_at     timestamptz not null,
+  event_type     text        not null,
+  aggregate_type text        not null,
+  aggregate_id   text,
+  check (lane is null or job is null)
+) with (fillfactor = 70);
+comment on table outbox.open_letter is 'The open ones of outbox.dead_letter; written by the relay.';
+create index open_letter_cause on outbox.open_letter (cause, letter);
+create index open_letter_lane on outbox.open_letter (lane, place) where lane is not null;
+create index open_letter_job on outbox.open_letter (job, place) where job is not null;
+
+-- The same, with what its cause says, under the names of outbox.dead_letter.
+create view outbox.open_dead_letter as
+  select o.letter, o.place, o.lane, o.job, o.cause, o.written_at, o.event_type, o.aggregate_type,
+         o.aggregate_id, c.pipeline, c.state, c.code as last_code, c.topic, c.route
+  from outbox.open_letter o join outbox.letter_cause c using (cause);
 
 -- Letters of lanes that left without the relay (discarded), until it has heard of it.
 create table outbox.letter_gone (
@@ -182,12 +218,20 @@ create table outbox.audit (
   pipeline text        not null,
   job      bigint,
   letter   bigint,
+  letters  bigint[],  -- of an entry about many
   reason   text,
   detail   jsonb
 );
 comment on table outbox.audit is 'What operators did and what became of each letter; append-only.';
 create index audit_letter on outbox.audit (letter) where letter is not null;
 create index audit_job on outbox.audit (job) where job is not null;
+
+-- The same, a row for each letter.
+create view outbox.audit_letter as
+  select a.entry, a.at, a.who, a.client, a.action, a.pipeline, a.job, each.letter, a.reason, a.detail
+  from outbox.audit a
+  cross join lateral unnest(coalesce(a.letters, array[a.letter])) each(letter)
+  where each.letter is not null;
 
 create function outbox.refuse_audit_change() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -259,6 +303,34 @@ begin
 end
 $$;
 
+-- The number of a cause, made if it is new.
+create function outbox.letter_cause_of(pipeline text, state text, code text, topic text, route text)
+returns integer language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  number integer;
+begin
+  select c.cause into number from outbox.letter_cause c
+  where (c.pipeline, c.state, coalesce(c.code, ''), coalesce(c.topic, ''), coalesce(c.route, ''))
+        = ($1, $2, coalesce($3, ''), coalesce($4, ''), coalesce($5, ''));
+  if number is null then
+    insert into outbox.letter_cause as c (pipeline, state, code, topic, route)
+    values ($1, $2, $3, $4, $5) returning c.cause into number;
+  end if;
+  return number;
+end
+$$;
+
+-- A letter that is new, or open again, stands among the open ones.
+create function outbox.letter_open(letter outbox.dead_letter, place bigint, lane bigint)
+returns void language sql volatile set search_path = pg_catalog, pg_temp as $$
+  insert into outbox.open_letter
+    (letter, place, lane, cause, payload_bytes, written_at, event_type, aggregate_type,
+     aggregate_id)
+  values ($1.letter, $2, $3,
+          outbox.letter_cause_of($1.pipeline, $1.state, $1.last_code, $1.topic, $1.route),
+          coalesce(octet_length($1.payload), 0), $1.written_at, $1.event_type, $1.aggregate_type, $1.aggregate_id)
+$$;
+
 -- state: dead, held or parked. True: an earlier relay (its epoch is lower) wrote this event
 -- already, and it stays as it is. retry_in and give_up_in are for a new held lane.
 create function outbox.letter_write(
@@ -271,35 +343,36 @@ returns boolean language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp as $$
 declare
   content constant bytea := outbox.letter_digest($5, $6, $7, $8, $10);
-  known outbox.dead_letter;
-  number bigint;
+  its outbox.dead_letter;
   its_lane outbox.lane;
 begin
-  select * into known from outbox.dead_letter l
+  select * into its from outbox.dead_letter l
   where l.event_id = $4 and l.pipeline = $1 and l.digest = content;
-  if known.letter is not null and (known.state <> 'dead' or $3 = 'dead') then
-    return known.epoch < $2;
+  if its.letter is not null and (its.state <> 'dead' or $3 = 'dead') then
+    return its.epoch < $2;
   end if;
   if $3 <> 'dead' then
     its_lane := outbox.lane_of($1, $5, $6, $3, $21, $22);
   end if;
   -- Its route asked for less when it was written: a dead letter does not hold back its key.
-  if known.letter is not null then
-    update outbox.dead_letter l
-    set state = its_lane.state, kept_as = its_lane.state, lane = its_lane.lane, job = null,
-        epoch = $2
-    where l.letter = known.letter;
+  if its.letter is not null then
+    update outbox.dead_letter l set state = its_lane.state, kept_as = its_lane.state, epoch = $2
+    where l.letter = its.letter returning * into its;
+    update outbox.open_letter o
+    set lane = its_lane.lane, job = null,
+        cause = outbox.letter_cause_of($1, its.state, its.last_code, its.topic, its.route)
+    where o.letter = its.letter;
     return false;
   end if;
-  number := nextval('outbox.letter_seq');
   insert into outbox.dead_letter
-    (letter, place, lane, pipeline, state, kept_as, event_id, digest, aggregate_type,
-     aggregate_id, event_type, payload, payload_kind, headers, headers_fault, extras, commit_time, seq,
-     source_position, topic, first_code, first_detail, last_code, last_detail, attempts, relay,
-     epoch, route)
-  values (number, number, its_lane.lane, $1, coalesce(its_lane.state, $3),
-          coalesce(its_lane.state, $3), $4, content, $5, $6, $7,
-          $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $17, $18, $19, $20, $2, $23);
+    (letter, pipeline, state, kept_as, event_id, digest, aggregate_type, aggregate_id, event_type,
+     payload, payload_kind, headers, headers_fault, extras, commit_time, seq, source_position,
+     topic, first_code, first_detail, last_code, last_detail, attempts, relay, epoch, route)
+  values (nextval('outbox.letter_seq'), $1, coalesce(its_lane.state, $3),
+          coalesce(its_lane.state, $3), $4, content, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+          $15, $16, $17, $18, $17, $18, $19, $20, $2, $23)
+  returning * into its;
+  perform outbox.letter_open(its, its.letter, its_lane.lane);
   return false;
 end
 $$;
@@ -310,8 +383,8 @@ create function outbox.blocked_keys(pipeline text)
 returns table (aggregate_type text, aggregate_id text, event_type text, letters bigint)
 language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
   with forgotten as (delete from outbox.letter_gone g where g.pipeline = $1)
-  select l.aggregate_type, l.aggregate_id, l.event_type, count(*)
-  from outbox.lane k join outbox.dead_letter l using (lane)
+  select o.aggregate_type, o.aggregate_id, o.event_type, count(*)
+  from outbox.lane k join outbox.open_letter o using (lane)
   where k.pipeline = $1 and k.aggregate_id is not null
   group by 1, 2, 3
 $$;
@@ -359,65 +432,76 @@ $$;
 -- lane. At most letters_max, and bytes_max of payload, but at least one.
 create function outbox.replay_page(pipeline text, job bigint, after_lane bigint,
                                    after_place bigint, letters_max integer, bytes_max bigint)
-returns setof outbox.dead_letter
+returns table (letter bigint, place bigint, lane bigint, event_id uuid, aggregate_type text,
+               aggregate_id text, event_type text, payload bytea, payload_kind text, headers json,
+               headers_fault text, extras json, commit_time timestamptz, source_position text,
+               replays integer)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  next_letter outbox.dead_letter;
-  letters integer := 0;
-  bytes bigint := 0;
 begin
   if $2 > 0 and not exists (select from outbox.replay_job j
                             where j.job = $2 and j.state = 'open') then
     return;
   end if;
-  for next_letter in
-    select d.* from (
-      (select l.*, 0::bigint as turn from outbox.dead_letter l
-       where l.job = $2 and $3 = 0 and l.place > $4 order by l.place limit $5)
-      union all
-      (select l.*, k.lane from outbox.lane k
-       cross join lateral (
-         select * from outbox.dead_letter l
-         where l.lane = k.lane and (k.lane > $3 or l.place > $4)
-         order by l.place limit $5) l
-       where k.job = $2 and k.pipeline = $1 and k.lane >= $3
-       order by k.lane, l.place limit $5)) d
-    order by turn, place limit $5
-  loop
-    bytes := bytes + coalesce(octet_length(next_letter.payload), 0);
-    exit when letters > 0 and bytes > $6;
-    letters := letters + 1;
-    return next next_letter;
-  end loop;
+  return query
+  select l.letter, p.place, p.lane, l.event_id, l.aggregate_type, l.aggregate_id, l.event_type,
+         l.payload, l.payload_kind, l.headers, l.headers_fault, l.extras, l.commit_time,
+         l.source_position, l.replays
+  from (select d.*, row_number() over w as turn, sum(d.payload_bytes) over w as bytes
+        from ((select o.letter, o.place, 0::bigint as lane, o.payload_bytes
+               from outbox.open_letter o
+               where o.job = $2 and $3 = 0 and o.place > $4 order by o.place limit $5)
+              union all
+              (select o.letter, o.place, k.lane, o.payload_bytes
+               from outbox.lane k
+               cross join lateral (
+                 select * from outbox.open_letter o
+                 where o.lane = k.lane and (k.lane > $3 or o.place > $4)
+                 order by o.place limit $5) o
+               where k.job = $2 and k.pipeline = $1 and k.lane >= $3
+               order by k.lane, o.place limit $5)) d
+        window w as (order by d.lane, d.place rows unbounded preceding)) p
+  cross join lateral (select * from outbox.dead_letter l where l.letter = p.letter limit 1) l
+  where p.turn = 1 or (p.turn <= $5 and p.bytes <= $6)
+  order by p.turn;
 end
 $$;
 
--- These letters of a page were delivered.
+-- These letters of a page were delivered: one entry of the audit tells of all of a job.
+-- Its plan must not depend on how many they are: each is found by its number.
 create function outbox.letters_delivered(pipeline text, letters bigint[]) returns void
-language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   lanes bigint[];
 begin
-  with before as (
-    select l.letter, l.lane, coalesce(l.job, k.job) as job
-    from outbox.dead_letter l left join outbox.lane k using (lane)
-    where l.letter = any($2) and l.pipeline = $1 and l.state in ('dead', 'held', 'parked')),
+  with gone as (
+    delete from outbox.open_letter o using outbox.letter_cause c
+    where o.letter = any($2) and c.cause = o.cause and c.pipeline = $1
+    returning o.letter, o.lane, o.job),
+  told as (
+    select g.letter, g.lane, coalesce(g.job, k.job, 0) as job
+    from gone g left join outbox.lane k using (lane)),
+  entries as (
+    select t.job, array_agg(t.letter order by t.letter) as letters,
+           nextval(pg_get_serial_sequence('outbox.audit', 'entry')) as entry
+    from told t group by t.job),
+  noted as (
+    insert into outbox.audit (entry, action, pipeline, job, letters) overriding system value
+    select e.entry, 'delivered', $1, nullif(e.job, 0), e.letters from entries e),
   done as (
     update outbox.dead_letter l
-    set state = 'delivered', lane = null, job = null, replays = l.replays + 1,
-        replays_asked = l.replays_asked + (coalesce(b.job, 0) > 0)::integer,
+    set state = 'delivered', replays = l.replays + 1, delivered_in = t.entry,
+        replays_asked = l.replays_asked + (t.job > 0)::integer,
         last_attempt_at = clock_timestamp()
-    from before b where l.letter = b.letter),
-  noted as (
-    insert into outbox.audit (action, pipeline, job, letter)
-    select 'delivered', $1, nullif(b.job, 0), b.letter from before b),
+    from (select t.letter, t.job, e.entry from told t join entries e using (job)) t
+    where l.letter = t.letter),
   counted as (
-    update outbox.replay_job j set delivered = j.delivered + c.letters
-    from (select b.job, count(*) as letters from before b group by 1) c where j.job = c.job)
-  select array_agg(distinct b.lane) into lanes from before b where b.lane is not null;
+    update outbox.replay_job j set delivered = j.delivered + cardinality(e.letters)
+    from entries e where j.job = e.job)
+  select array_agg(distinct t.lane) into lanes from told t where t.lane is not null;
 
   delete from outbox.lane k
-  where k.lane = any(lanes) and not exists (select from outbox.dead_letter l where l.lane = k.lane);
+  where k.lane = any(lanes) and not exists (select from outbox.open_letter o where o.lane = k.lane);
 end
 $$;
 
@@ -430,13 +514,12 @@ create function outbox.letter_refused(pipeline text, letter bigint, code text, d
 returns void language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp as $$
 declare
-  refused outbox.dead_letter;
+  refused outbox.open_dead_letter;
   its_lane outbox.lane;
   its_job bigint;
   stopped boolean;
 begin
-  select * into refused from outbox.dead_letter l
-  where l.letter = $2 and l.pipeline = $1 and l.state in ('dead', 'held', 'parked');
+  select * into refused from outbox.open_dead_letter l where l.letter = $2 and l.pipeline = $1;
   if not found then
     return;
   end if;
@@ -446,17 +529,19 @@ begin
   update outbox.dead_letter l
   set last_code = $3, last_detail = $4, first_code = coalesce(l.first_code, $3),
       first_detail = coalesce(l.first_detail, $4), replays = l.replays + 1,
-      replays_asked = l.replays_asked + (coalesce(its_job, 0) > 0)::integer, job = null,
+      replays_asked = l.replays_asked + (coalesce(its_job, 0) > 0)::integer,
       last_attempt_at = clock_timestamp()
   where l.letter = $2;
+  update outbox.open_letter o
+  set job = null,
+      cause = outbox.letter_cause_of($1, refused.state, $3, refused.topic, refused.route)
+  where o.letter = $2;
   insert into outbox.audit (action, pipeline, job, letter, detail)
   values ('refused', $1, nullif(its_job, 0), $2, jsonb_build_object('code', $3, 'detail', $4));
 
   if its_lane.state = 'held'
      and (its_lane.attempts + 1 >= $7 or its_lane.give_up_at <= clock_timestamp()) then
-    update outbox.lane k set state = 'parked', job = null, next_attempt_at = null
-    where k.lane = its_lane.lane;
-    update outbox.dead_letter l set state = 'parked' where l.lane = its_lane.lane;
+    perform outbox.lane_give_up(its_lane.lane);
     insert into outbox.audit (action, pipeline, letter, detail)
     values ('given up', $1, $2, jsonb_build_object('attempts', its_lane.attempts + 1));
   else
@@ -481,10 +566,21 @@ begin
 end
 $$;
 
+-- A held lane is not tried again by itself.
+create function outbox.lane_give_up(lane bigint) returns void
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  update outbox.lane k set state = 'parked', job = null, next_attempt_at = null where k.lane = $1;
+  update outbox.dead_letter l set state = 'parked'
+  where l.letter in (select o.letter from outbox.open_letter o where o.lane = $1);
+  update outbox.open_letter o
+  set cause = outbox.letter_cause_of(c.pipeline, 'parked', c.code, c.topic, c.route)
+  from outbox.letter_cause c where c.cause = o.cause and o.lane = $1;
+$$;
+
 -- Letters and lanes of a job that is over belong to nobody again.
 create function outbox.replay_let_go(job bigint) returns void
 language sql volatile set search_path = pg_catalog, pg_temp as $$
-  update outbox.dead_letter l set job = null where l.job = $1;
+  update outbox.open_letter o set job = null where o.job = $1;
   update outbox.lane k set job = null where k.job = $1;
 $$;
 
@@ -494,7 +590,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 begin
   update outbox.replay_job j set state = 'done', ended_at = clock_timestamp()
   where j.job = $2 and j.pipeline = $1 and j.state = 'open'
-    and not exists (select from outbox.dead_letter l where l.job = $2)
+    and not exists (select from outbox.open_letter o where o.job = $2)
     and not exists (select from outbox.lane k where k.job = $2);
   if found then
     insert into outbox.audit (action, pipeline, job) values ('replay done', $1, $2);
@@ -502,13 +598,15 @@ begin
 end
 $$;
 
--- Causes of what is open, as groups.
+-- Causes of what is open, as groups. A group's first and last letter are found by their numbers.
 create view outbox.dead_letter_cause as
-  select l.pipeline, l.last_code as code, l.topic, l.state, count(*) as letters,
-         min(l.written_at) as first_at, max(l.written_at) as last_at
-  from outbox.dead_letter l
-  where l.state in ('dead', 'held', 'parked')
-  group by l.pipeline, l.last_code, l.topic, l.state;
+  select c.pipeline, c.code, c.topic, c.state, sum(g.letters)::bigint as letters,
+         min((select o.written_at from outbox.open_letter o where o.letter = g.first)) as first_at,
+         max((select o.written_at from outbox.open_letter o where o.letter = g.last)) as last_at
+  from (select o.cause, count(*) as letters, min(o.letter) as first, max(o.letter) as last
+        from outbox.open_letter o group by o.cause) g
+  join outbox.letter_cause c using (cause)
+  group by c.pipeline, c.code, c.topic, c.state;
 
 -- ---------------------------------------------------------------------------------------------
 -- Rights
@@ -517,6 +615,8 @@ create view outbox.dead_letter_cause as
 revoke all on function
   outbox.refuse_audit_change(), outbox.letter_digest(text, text, text, bytea, json),
   outbox.lane_of(text, text, text, text, interval, interval), outbox.replay_let_go(bigint),
+  outbox.letter_cause_of(text, text, text, text, text), outbox.lane_give_up(bigint),
+  outbox.letter_open(outbox.dead_letter, bigint, bigint),
   outbox.letters_fence(text, bigint, text, integer, text, pg_lsn, pg_lsn, bigint, bigint),
   outbox.letter_write(text, bigint, text, uuid, text, text, text, bytea, text, json, text, json,
                       timestamptz, bigint, text, text, text, text, integer, text, interval,
@@ -542,16 +642,15 @@ grant execute on function
   outbox.replay_passed(text, bigint)
 to outbox_relay;
 
-grant select on outbox.dead_letter, outbox.lane, outbox.replay_job, outbox.replay_policy,
-                outbox.audit, outbox.dead_letter_cause
-  to outbox_operator;
-grant select on outbox.lane, outbox.replay_job, outbox.replay_policy, outbox.dead_letter_cause
-  to outbox_relay, outbox_reader;
+grant select on outbox.dead_letter, outbox.audit, outbox.audit_letter to outbox_operator;
+grant select on outbox.lane, outbox.open_letter, outbox.letter_cause, outbox.open_dead_letter,
+                outbox.replay_job, outbox.replay_policy, outbox.dead_letter_cause
+  to outbox_operator, outbox_relay, outbox_reader;
 -- No payloads for readers, as of events.
-grant select (letter, place, lane, pipeline, state, kept_as, event_id, aggregate_type, aggregate_id,
-              event_type, commit_time, seq, source_position, topic, first_code, first_detail,
-              last_code, last_detail, attempts, replays, replays_asked, route, relay, epoch, written_at, last_attempt_at,
-              job, replaces)
+grant select (letter, pipeline, state, kept_as, event_id, aggregate_type, aggregate_id, event_type,
+              commit_time, seq, source_position, topic, route, first_code, first_detail, last_code,
+              last_detail, attempts, replays, replays_asked, relay, epoch, written_at,
+              last_attempt_at, delivered_in, replaces)
   on outbox.dead_letter to outbox_relay, outbox_reader;
 
 do $$ begin perform set_config('role', current_setting('outbox.role_before'), true); end $$;

@@ -23,7 +23,7 @@ $$;
 
 set local role outbox_owner;
 
--- The condition on letters l that a filter asks for. Keys: pipeline, key, type, aggregate, topic,
+-- The condition on letters l, of dead_letter or open_dead_letter, that a filter asks for. Keys: pipeline, key, type, aggregate, topic,
 -- route, cause (the code), since, until (when the letter was written), id, letter.
 create function outbox.letter_condition(filter jsonb) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -43,7 +43,8 @@ begin
       when 'cause' then format(' and l.last_code = %L', wanted)
       when 'since' then format(' and l.written_at >= %L', wanted::timestamptz)
       when 'until' then format(' and l.written_at < %L', wanted::timestamptz)
-      when 'id' then format(' and l.event_id = %L', wanted::uuid)
+      when 'id' then format(' and l.letter in (select d.letter from outbox.dead_letter d '
+                           'where d.event_id = %L)', wanted::uuid)
       when 'letter' then format(' and l.letter = %L', wanted::bigint)
     end;
     if condition is null then
@@ -84,33 +85,37 @@ create function outbox.replay_choice(filter jsonb, ask text, out letters bigint[
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   condition constant text := outbox.letter_condition(filter);
-  too_often constant text := case ask
-    when 'usual' then 'coalesce(l.replays_asked >= p.replays_max, false)'
-    when 'automatic' then 'coalesce(l.replays_asked >= p.automatic_replays_max, false)'
-    when 'forced' then 'false' end;
+  limit_of constant text := case ask when 'usual' then 'replays_max'
+                                     when 'automatic' then 'automatic_replays_max' end;
+  -- Most routes have letters that were tried as often by nobody: only theirs are looked at.
+  too_often constant text := case when ask = 'forced' then 'false' else format(
+    '(p.%1$I is not null and (select d.replays_asked >= p.%1$I from outbox.dead_letter d'
+    ' where d.letter = l.letter))', limit_of) end;
 begin
   execute format($q$
-    select array_agg(l.letter) filter (where l.job is null and not %2$s),
-           count(*) filter (where l.job is not null), count(*) filter (where l.job is null and %2$s)
-    from outbox.dead_letter l left join outbox.replay_policy p using (pipeline, route)
-    where l.state = 'dead' and %1$s$q$, condition, too_often)
+    select array_agg(l.letter) filter (where l.job is null and not l.spent),
+           count(*) filter (where l.job is not null), count(*) filter (where l.job is null and l.spent)
+    from (select l.letter, l.job, %2$s as spent
+          from outbox.open_dead_letter l left join outbox.replay_policy p using (pipeline, route)
+          where l.state = 'dead' and %1$s) l$q$, condition, too_often)
     into letters, taken, spent;
   execute format($q$
-    select array_agg(k.lane) filter (where coalesce(k.job, 0) = 0 and not %2$s),
+    select array_agg(k.lane) filter (where coalesce(k.job, 0) = 0 and not k.spent),
            $1 + count(*) filter (where k.job > 0),
-           $2 + count(*) filter (where coalesce(k.job, 0) = 0 and %2$s)
-    from outbox.lane k
-    cross join lateral (select * from outbox.dead_letter l where l.lane = k.lane
-                        order by l.place limit 1) l
-    left join outbox.replay_policy p on (p.pipeline, p.route) = (l.pipeline, l.route)
-    where %1$s$q$, condition, too_often)
+           $2 + count(*) filter (where coalesce(k.job, 0) = 0 and k.spent)
+    from (select k.lane, k.job, %2$s as spent
+          from outbox.lane k
+          cross join lateral (select * from outbox.open_dead_letter l where l.lane = k.lane
+                              order by l.place limit 1) l
+          left join outbox.replay_policy p on (p.pipeline, p.route) = (l.pipeline, l.route)
+          where %1$s) k$q$, condition, too_often)
     into lanes, taken, spent using taken, spent;
   select coalesce(cardinality(letters), 0)
-         + (select count(*) from outbox.dead_letter l where l.lane = any(lanes)) into letters_count;
+         + (select count(*) from outbox.open_letter o where o.lane = any(lanes)) into letters_count;
   execute format($q$
-    select count(*) from outbox.dead_letter l join outbox.lane k using (lane)
-    where l.first_code is not null and k.job is null and k.lane <> all(coalesce($1, '{}'))
-      and exists (select from outbox.dead_letter f where f.lane = l.lane and f.place < l.place)
+    select count(*) from outbox.open_dead_letter l join outbox.lane k using (lane)
+    where l.last_code is not null and k.job is null and k.lane <> all(coalesce($1, '{}'))
+      and exists (select from outbox.open_letter f where f.lane = l.lane and f.place < l.place)
       and %s$q$, condition) into behind using lanes;
 end
 $$;
@@ -155,7 +160,8 @@ begin
   end if;
   if exists (select from outbox.replay_policy p
              where p.pipeline = filter ->> 'pipeline' and p.approval)
-     and exists (select from outbox.dead_letter l join outbox.replay_policy p using (pipeline, route)
+     and exists (select from outbox.open_dead_letter l
+                 join outbox.replay_policy p using (pipeline, route)
                  where p.approval
                    and (l.letter = any(choice.letters) or l.lane = any(choice.lanes))) then
     new_state := 'proposed';
@@ -169,7 +175,7 @@ begin
   values (filter ->> 'pipeline', new_state, filter, replay_file.reason, replay_file.rate,
           first_rate, replay_file.failures_max, replay_file.request, choice.letters_count)
   returning j.job into new_job;
-  update outbox.dead_letter l set job = new_job where l.letter = any(choice.letters);
+  update outbox.open_letter o set job = new_job where o.letter = any(choice.letters);
   update outbox.lane k set job = new_job where k.lane = any(choice.lanes);
   insert into outbox.audit (action, pipeline, job, reason, detail)
   values ('replay asked for', filter ->> 'pipeline', new_job, replay_file.reason,
@@ -275,21 +281,22 @@ begin
     select coalesce(array_agg(l.letter) filter (where coalesce(l.job, k.job) is null), '{}'),
            count(*) filter (where coalesce(l.job, k.job) is not null),
            coalesce(array_agg(distinct k.lane) filter (where k.lane is not null), '{}')
-    from outbox.dead_letter l left join outbox.lane k using (lane)
-    where l.state in ('dead', 'held', 'parked') and %s$q$, condition)
+    from outbox.open_dead_letter l left join outbox.lane k using (lane)
+    where %s$q$, condition)
     into chosen, busy, lanes;
   if not dry_run and cardinality(chosen) > 0 then
     insert into outbox.letter_gone
     select l.letter, l.pipeline, l.aggregate_type, l.aggregate_id, l.event_type
-    from outbox.dead_letter l
+    from outbox.open_dead_letter l
     where l.letter = any(chosen) and l.lane is not null and l.aggregate_id is not null;
     insert into outbox.audit (action, pipeline, letter, reason)
     select 'discarded', l.pipeline, l.letter, letters_discard.reason
-    from outbox.dead_letter l where l.letter = any(chosen);
-    update outbox.dead_letter l set state = 'discarded', lane = null where l.letter = any(chosen);
+    from outbox.open_dead_letter l where l.letter = any(chosen);
+    update outbox.dead_letter l set state = 'discarded' where l.letter = any(chosen);
+    delete from outbox.open_letter o where o.letter = any(chosen);
     delete from outbox.lane k
     where k.lane = any(lanes)
-      and not exists (select from outbox.dead_letter l where l.lane = k.lane);
+      and not exists (select from outbox.open_letter o where o.lane = k.lane);
   end if;
   return query select cardinality(chosen)::bigint, busy;
 end
@@ -304,6 +311,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 declare
   original outbox.dead_letter;
   edited outbox.dead_letter;
+  its_place outbox.open_letter;
   its_lane outbox.lane;
   number bigint;
   new_id constant uuid := gen_random_uuid();
@@ -315,13 +323,14 @@ begin
   end if;
   perform outbox.letters_lock(l.pipeline) from outbox.dead_letter l where l.letter = $1;
   select * into original from outbox.dead_letter l where l.letter = $1 for update;
-  select * into its_lane from outbox.lane k where k.lane = original.lane for update;
-  if original.letter is null or original.state not in ('dead', 'held', 'parked') then
+  select * into its_place from outbox.open_letter o where o.letter = $1 for update;
+  select * into its_lane from outbox.lane k where k.lane = its_place.lane for update;
+  if its_place.letter is null then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format('letter %s is %s', $1, coalesce(original.state, 'not there'));
   end if;
-  if coalesce(original.job, its_lane.job) is not null then
+  if coalesce(its_place.job, its_lane.job) is not null then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format('letter %s is being replayed', $1);
@@ -337,7 +346,8 @@ begin
         union all
         select 'replaces', original.event_id::text, 1000000) h;
   number := nextval('outbox.letter_seq');
-  update outbox.dead_letter l set state = 'replaced', lane = null where l.letter = $1;
+  update outbox.dead_letter l set state = 'replaced' where l.letter = $1;
+  delete from outbox.open_letter o where o.letter = $1;
   edited := original;
   edited.letter := number;
   edited.event_id := new_id;
@@ -350,7 +360,9 @@ begin
   edited.digest := outbox.letter_digest(edited.aggregate_type, edited.aggregate_id,
                                         edited.event_type, edited.payload, edited.headers);
   edited.written_at := clock_timestamp();
+  edited.delivered_in := null;
   insert into outbox.dead_letter select edited.*;
+  perform outbox.letter_open(edited, its_place.place, its_place.lane);
   insert into outbox.audit (action, pipeline, letter, reason, detail)
   values ('edited', original.pipeline, $1, $4,
           jsonb_build_object('replaced_by', number, 'event_id', new_id,
@@ -371,7 +383,7 @@ declare
   event record;
   known outbox.dead_letter;
   content bytea;
-  number bigint;
+  place bigint;
 begin
   if $4 is null or octet_length($4) not between 1 and 2000 then
     raise exception using
@@ -393,14 +405,14 @@ begin
     letter := known.letter;
     filed := known.letter is null or (known.state = 'delivered' and known.last_attempt_at < $2);
     if filed then
-      number := nextval('outbox.letter_seq');
-      letter := coalesce(known.letter, number);
+      place := nextval('outbox.letter_seq');
+      letter := coalesce(known.letter, place);
       insert into outbox.dead_letter as l
-        (letter, place, pipeline, state, kept_as, event_id, digest, aggregate_type, aggregate_id,
+        (letter, pipeline, state, kept_as, event_id, digest, aggregate_type, aggregate_id,
          event_type, payload, payload_kind, headers, headers_fault, extras, commit_time, seq,
          source_position, topic, route, first_code, first_detail, last_code, last_detail, attempts,
          relay, epoch)
-      select number, number, $1, 'dead', 'dead', event.id, content, event.aggregate_type,
+      select place, $1, 'dead', 'dead', event.id, content, event.aggregate_type,
              event.aggregate_id, event.event_type, event.bytes, event.payload_kind, event.headers,
              event.headers_fault, event.extras, timestamptz '1970-01-01 00:00+00'
              + make_interval(hours => (event.commit_time_us / 3600000000)::integer,
@@ -409,8 +421,10 @@ begin
              event.detail, 0, 'outbox verify of ' || session_user, p.epoch
       from outbox.progress p where p.pipeline = $1
       on conflict on constraint dead_letter_event do update
-      set state = 'dead', kept_as = 'dead', place = number, job = null, route = excluded.route,
-          last_code = 'LOST', last_detail = excluded.last_detail;
+      set state = 'dead', kept_as = 'dead', route = excluded.route,
+          last_code = 'LOST', last_detail = excluded.last_detail
+      returning * into known;
+      perform outbox.letter_open(known, place, null);
       insert into outbox.audit (action, pipeline, letter, reason, detail)
       values ('found lost', $1, lost_file.letter, $4,
               jsonb_build_object('seq', event.seq, 'event_id', event.id));

@@ -91,6 +91,9 @@ struct Letter {
   std::optional<LetterContent> content;
 };
 
+/// Those of letters that wait to be delivered.
+inline const std::vector<std::string> kOpenStates = {"dead", "held", "parked"};
+
 struct LetterQuery {
   enum class Order { newest_first, oldest_first };
   LetterFilter filter;

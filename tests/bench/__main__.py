@@ -7,15 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from . import (emit_drain, insert_cost, latency_at_rates, our_relay, poll_drain, report, retention,
-               status_drain, wal_drain)
+from . import (dead_letters_list, emit_drain, held_keys, insert_cost, latency_at_rates, our_relay,
+               poll_drain, replay_drain, report, retention, status_drain, wal_drain)
 from .settings import Settings
 from .stage import Stage
 
 BENCHMARKS = {"wal-drain": wal_drain.measure, "wal-latency": latency_at_rates.measure_wal,
               "poll-drain": poll_drain.measure, "poll-latency": latency_at_rates.measure_poll,
               "status-drain": status_drain.measure, "emit-drain": emit_drain.measure,
-              "insert-cost": insert_cost.measure, "retention": retention.measure}
+              "insert-cost": insert_cost.measure, "retention": retention.measure,
+              "held-keys": held_keys.measure, "replay-drain": replay_drain.measure,
+              "dead-letters-list": dead_letters_list.measure}
 
 
 def _number(least):

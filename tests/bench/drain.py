@@ -27,15 +27,17 @@ def topic(stage, stem, partitions):
 
 
 class Drain:
-    """Watches how a topic fills."""
+    """Watches how a topic fills, from what it holds when the block begins."""
 
     def __init__(self, stage, name, partitions):
         self._consumer = Consumer({"bootstrap.servers": stage.bootstrap,
                                    "group.id": unique_name("drain"), "enable.auto.commit": False})
         self._name = name
         self._partitions = range(partitions)
+        self._base = 0
 
     def __enter__(self):
+        self._base = self.count()
         return self
 
     def __exit__(self, *_):
@@ -43,7 +45,7 @@ class Drain:
 
     def count(self):
         return sum(self._consumer.get_watermark_offsets(TopicPartition(self._name, p), 30)[1]
-                   for p in self._partitions)
+                   for p in self._partitions) - self._base
 
     def wait(self, rows, pid):
         """Until `rows` records are there; the CPU seconds that `pid` took from the first record on.
@@ -87,4 +89,4 @@ class Drain:
         asked = [TopicPartition(self._name, p, time_ms) for p in self._partitions]
         return sum(self._consumer.get_watermark_offsets(found, 30)[1]
                    if found.offset < 0 else found.offset
-                   for found in self._consumer.offsets_for_times(asked, 30))
+                   for found in self._consumer.offsets_for_times(asked, 30)) - self._base

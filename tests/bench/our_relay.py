@@ -34,14 +34,16 @@ class OurRelay:
 
     name = "relay"
 
-    def __init__(self, stage, database, topic, number, mode="wal", source_more=""):
+    def __init__(self, stage, database, topic, number, mode="wal", source_more="",
+                 on_failure="dead-letter", route_more=""):
         self.slot = f"{database.name}_relay_{number}"
         self._relay = Relay(stage.folder / f"relay-{number}", database.url, topic,
                             pipeline=f"bench-{number}", slot=self.slot,
-                            bootstrap=stage.bootstrap, mode=mode)
+                            bootstrap=stage.bootstrap, mode=mode, on_failure=on_failure)
         table = 'table = "outbox.event"\n'
         text = self._relay.config_file.read_text()
-        self._relay.config_file.write_text(text.replace(table, f"{table}{source_more}\n"))
+        self._relay.config_file.write_text(text.replace(table, f"{table}{source_more}\n")
+                                           + route_more)
 
     def prepare(self):
         with self._relay:

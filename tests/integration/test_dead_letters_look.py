@@ -137,12 +137,17 @@ def test_an_export_of_much_takes_little_memory(stage, tmp_path):
     await_states(stage, ["parked"])
     columns = ", ".join(name for name, in stage.database.execute(
         "select column_name from information_schema.columns where table_schema = 'outbox'"
-        " and table_name = 'dead_letter' and column_name not in ('letter', 'place', 'payload',"
-        " 'event_id')"))
+        " and table_name = 'dead_letter' and column_name not in ('letter', 'payload', 'event_id')"))
     stage.database.execute(
-        f"insert into outbox.dead_letter (letter, place, event_id, payload, {columns})"
-        " select n, n, gen_random_uuid(), convert_to(repeat('x', 2000000), 'UTF8'),"
+        f"insert into outbox.dead_letter (letter, event_id, payload, {columns})"
+        " select n, gen_random_uuid(), convert_to(repeat('x', 2000000), 'UTF8'),"
         f" {columns} from outbox.dead_letter, generate_series(1001, 1200) n")
+    stage.database.execute(
+        "insert into outbox.open_letter (letter, place, lane, cause, payload_bytes, written_at,"
+        " event_type, aggregate_type, aggregate_id)"
+        " select l.letter, l.letter, o.lane, o.cause, 2000000, l.written_at, l.event_type,"
+        " l.aggregate_type, l.aggregate_id from outbox.dead_letter l, outbox.open_letter o"
+        " where l.letter > 1000")
     with open(tmp_path / "export", "wb") as out:
         command = stage.letters.start("export", stdout=out)
         _, status, usage = os.wait4(command.pid, 0)

@@ -29,10 +29,11 @@ class Services:
         self.remove()
         subprocess.run(["rm", "-rf", self.folder], check=True)
 
-    def start(self, only=None, brokers=None):
+    def start(self, only=None, brokers=None, kafka_settings=()):
         """Starts what does not run, with its data; returns when it answers."""
         self._run("start", *(["--only", only] if only else []),
-                  *(["--brokers", str(brokers)] if brokers else []))
+                  *(["--brokers", str(brokers)] if brokers else []),
+                  *(f"--kafka-setting={setting}" for setting in kafka_settings))
 
     def stop(self, only=None):
         self._run("stop", *(["--only", only] if only else []))

@@ -60,7 +60,7 @@ std::optional<std::string_view> result_value(const PGresult* rows, int row, int 
 }
 
 const char* const LetterReader::kColumns =
-    "letter::text, place::text, coalesce(lane, 0)::text, event_id, aggregate_type, aggregate_id, "
+    "letter::text, place::text, lane::text, event_id, aggregate_type, aggregate_id, "
     "event_type, payload, payload_kind, headers::text, headers_fault, extras::text, "
     "(extract(epoch from commit_time) * 1000000)::bigint::text, source_position, (replays + "
     "1)::text";

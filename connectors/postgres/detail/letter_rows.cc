@@ -47,12 +47,13 @@ std::string time_column(const std::string& column, const std::string& name) {
          "::text end as " + name;
 }
 
+// A letter that is not open has no place any more: its number then.
 std::string letter_columns(core::LetterParts parts) {
   std::string columns =
-      "l.letter, l.place, l.lane, l.pipeline, l.state, l.event_id, l.aggregate_type,"
+      "l.letter, coalesce(o.place, l.letter) as place, o.lane, l.pipeline, l.state, l.event_id, l.aggregate_type,"
       " l.aggregate_id, l.event_type, l.seq, l.source_position, l.topic, l.first_code,"
       " l.first_detail, l.last_code, l.last_detail, l.attempts, l.replays, l.relay, l.epoch,"
-      " l.job, l.replaces, extract(epoch from clock_timestamp() - l.written_at) as age_seconds, " +
+      " o.job, l.replaces, extract(epoch from clock_timestamp() - l.written_at) as age_seconds, " +
       time_column("l.commit_time", "commit_time") + ", " +
       time_column("l.written_at", "written_at") + ", " +
       time_column("l.last_attempt_at", "last_attempt_at");

@@ -74,7 +74,7 @@ ExitCode nothing_to_do(const LetterWork& work, const LetterDesk& desk,
   // Letters that were never refused are not counted as those that a replay passes over.
   core::LetterQuery waiting;
   waiting.filter = work.letters().filter;
-  waiting.states = {"dead", "held", "parked"};
+  waiting.states = core::kOpenStates;
   const auto open = desk.calls.count(waiting);
   if (!open) return work.report(open.error());
   if (*open > 0) {
@@ -92,7 +92,7 @@ std::optional<uint64_t> single_letter(const LetterWork& work, const LetterDesk& 
                                       ExitCode& exit) {
   core::LetterQuery query;
   query.filter = work.letters().filter;
-  query.states = {"dead", "held", "parked"};
+  query.states = core::kOpenStates;
   query.limit = 2;
   const auto letters = desk.calls.page(query);
   if (!letters) {

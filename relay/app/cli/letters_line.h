@@ -14,7 +14,7 @@ struct LettersLine {
   core::LetterFilter filter;
 
   // list, show, export
-  std::vector<std::string> states = {"dead", "held", "parked"};  // empty: any
+  std::vector<std::string> states = core::kOpenStates;  // empty: any
   bool states_given = false;
   bool all = false;  // list, discard: without a filter
   bool payload = false;

@@ -10,7 +10,7 @@ namespace {
 
 using States = std::vector<std::string>;
 
-const Choices<States> kStates = {{"open", {"dead", "held", "parked"}},
+const Choices<States> kStates = {{"open", core::kOpenStates},
                                  {"dead", {"dead"}},
                                  {"held", {"held"}},
                                  {"parked", {"parked"}},
