@@ -7,6 +7,8 @@
 
 #include "connectors/kafka/kafka.h"
 #include "connectors/postgres/postgres_source.h"
+#include "connectors/postgres/projection_check.h"
+#include "connectors/postgres/projection_sink.h"
 #include "connectors/postgres/retention.h"
 #include "relay/app/dead_letter_journal.h"
 #include "relay/app/pipeline_parts.h"
@@ -114,11 +116,11 @@ void add_retention(PipelineParts& parts, const SourceConfig& config,
   };
 }
 
-void add_postgres(PipelineParts& parts, const SourceConfig& config,
+void add_postgres(PipelineParts& parts, const SourceConfig& config, const SinkConfig& sink,
                   const PipelineConfig& pipeline) {
   parts.pool = std::make_shared<core::ChunkPool>();
   auto postgres = postgres::make_postgres_source(postgres_options(config, pipeline),
-                                                 letter_options(pipeline), *parts.pool);
+                                                 letter_options(pipeline, sink), *parts.pool);
   if (postgres.status != nullptr) {
     parts.gauges = [&source = *postgres.status] { return gauges_of(source); };
     add_source(parts, std::move(postgres.status));
@@ -193,6 +195,18 @@ std::vector<PropertyFault> check_properties(const std::map<std::string, std::str
   return faults;
 }
 
+// ---- Another Postgres
+
+// The letters are in the table alone: nobody listens to a topic here.
+void add_projection(PipelineParts& parts, const SinkConfig& config,
+                    const PipelineConfig& pipeline) {
+  parts.sink = std::make_unique<postgres::ProjectionSink>(projection_options(config, pipeline));
+  parts.journal = std::move(parts.behind_journal.front());
+  parts.behind_journal.clear();
+  parts.producer_rebuilds = [] { return uint64_t{0}; };
+  parts.prepare = [] { return core::Result<void>(); };
+}
+
 // ---- doctor
 
 FindingLevel level_of(postgres::Severity severity) {
@@ -241,7 +255,21 @@ std::vector<Finding> look_at_source(const SourceConfig& source, const PipelineCo
   return findings;
 }
 
+std::vector<Finding> look_at_projection(const SinkConfig& sink, const PipelineConfig& pipeline) {
+  std::vector<Finding> findings;
+  const auto options = projection_options(sink, pipeline);
+  for (const postgres::Finding& seen : postgres::inspect_projection(options)) {
+    findings.push_back(Finding{level_of(seen.severity), seen.code + ": " + seen.what, seen.remedy});
+  }
+  if (findings.empty()) {
+    findings.push_back(
+        Finding{FindingLevel::ok, "nothing stands in the way of writing to " + sink.target(), ""});
+  }
+  return findings;
+}
+
 std::vector<Finding> look_at_sink(const SinkConfig& sink, const PipelineConfig& pipeline) {
+  if (sink.type == SinkType::postgres) return look_at_projection(sink, pipeline);
   std::vector<Finding> findings;
   for (const kafka::Observation& seen : kafka::look_at_cluster(
            kafka_options(sink, nullptr), pipeline.name, fixed_topics(pipeline), kAskTimeout)) {
@@ -273,12 +301,17 @@ PipelineParts wire_pipeline(const Config& config, const PipelineConfig& pipeline
   parts.options.brake = pipeline.brake;
   parts.options.seed = std::hash<std::string>()(pipeline.name);
   parts.routes = pipeline.routes;
+  const SinkConfig& sink = config.sink_of(pipeline);
   for (const ReplayConfig& replay : pipeline.replays) {
     parts.replay_after.emplace_back(replay.automatic_after);
   }
-  add_postgres(parts, config.source_of(pipeline), pipeline);
+  add_postgres(parts, config.source_of(pipeline), sink, pipeline);
   add_retention(parts, config.source_of(pipeline), pipeline);
-  add_kafka(parts, config.sink_of(pipeline), pipeline, log);
+  if (sink.type == SinkType::postgres) {
+    add_projection(parts, sink, pipeline);
+  } else {
+    add_kafka(parts, sink, pipeline, log);
+  }
   return parts;
 }
 
@@ -294,6 +327,16 @@ ExitCode run(const RunInputs& inputs) {
 core::Result<VerifyOutcome> verify(const VerifyInputs& inputs) {
   const SourceConfig& source = inputs.config.source_of(inputs.pipeline);
   const SinkConfig& sink = inputs.config.sink_of(inputs.pipeline);
+  if (sink.type != SinkType::kafka) {
+    return core::Error{core::Fault::reject,
+                       kNothingToCompare,
+                       "compare",
+                       "pipeline " + inputs.pipeline.name,
+                       "its sink " + sink.name +
+                           " is a Postgres database, and events are compared "
+                           "with topics only",
+                       ""};
+  }
   return verify_pipeline(inputs, postgres_options(source, inputs.pipeline),
                          kafka_options(sink, nullptr));
 }

@@ -5,6 +5,7 @@
 #include "connectors/kafka/properties.h"
 #include "connectors/postgres/letter_options.h"
 #include "connectors/postgres/options.h"
+#include "connectors/postgres/projection_options.h"
 #include "relay/app/wiring_formats.h"
 
 namespace outbox::app {
@@ -112,8 +113,10 @@ postgres::PostgresOptions postgres_options(const SourceConfig& source,
   return options;
 }
 
-postgres::LetterOptions letter_options(const PipelineConfig& pipeline) {
+// Without topics the table is the only place for dead letters.
+postgres::LetterOptions letter_options(const PipelineConfig& pipeline, const SinkConfig& sink) {
   postgres::LetterOptions options;
+  if (sink.type == SinkType::postgres) options.table = postgres::LetterTable::required;
   options.held_retries_per_s = pipeline.held_retries_per_s;
   for (size_t route = 0; route < pipeline.routes.size(); ++route) {
     const HoldConfig& hold = pipeline.holds[route];
@@ -126,6 +129,18 @@ postgres::LetterOptions letter_options(const PipelineConfig& pipeline) {
       options.table = postgres::LetterTable::required;
     }
   }
+  return options;
+}
+
+postgres::ProjectionOptions projection_options(const SinkConfig& sink,
+                                               const PipelineConfig& pipeline) {
+  postgres::ProjectionOptions options;
+  options.url = sink.url.reveal();
+  options.pipeline = pipeline.name;
+  options.kind = sink.projection == ProjectionKind::table ? postgres::ProjectionKind::table
+                                                          : postgres::ProjectionKind::function;
+  options.target = postgres::TableName{sink.target_schema, sink.target_name};
+  options.jitter_seed = std::hash<std::string>()(pipeline.name);
   return options;
 }
 

@@ -11,6 +11,7 @@ struct ClientOptions;
 namespace outbox::postgres {
 struct PostgresOptions;
 struct LetterOptions;
+struct ProjectionOptions;
 }  // namespace outbox::postgres
 
 namespace outbox::app {
@@ -18,7 +19,10 @@ namespace outbox::app {
 postgres::PostgresOptions postgres_options(const SourceConfig& source,
                                            const PipelineConfig& pipeline);
 
-postgres::LetterOptions letter_options(const PipelineConfig& pipeline);
+postgres::LetterOptions letter_options(const PipelineConfig& pipeline, const SinkConfig& sink);
+
+postgres::ProjectionOptions projection_options(const SinkConfig& sink,
+                                               const PipelineConfig& pipeline);
 
 /// `log` takes what the client library says, and outlives the client; null: nobody listens.
 kafka::ClientOptions kafka_options(const SinkConfig& sink, Log* log);

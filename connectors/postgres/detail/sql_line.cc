@@ -23,6 +23,10 @@ constexpr core::Duration kAnswerMax = std::chrono::seconds(30);
 // Whoever does not end at such an Error asks again.
 constexpr core::Duration kFatalPause = std::chrono::milliseconds(500);
 
+// A grant is missing, but the login was right: asking again locks no account.
+constexpr core::Duration kGrantPause = std::chrono::seconds(1);
+constexpr std::string_view kInsufficientPrivilege = "42501";
+
 constexpr size_t kParametersMax = 24;
 
 constexpr std::string_view kUndefinedFunction = "42883";
@@ -92,7 +96,9 @@ Result<SqlLine::Step> SqlLine::finish_connecting(core::Now now) {
       retry_at_ = now.instant + kFatalPause;
       return explained(error, purpose_);
     }
-    retry_at_ = now.instant + reconnect_delay_.after_failure(trouble_of(error.code));
+    retry_at_ = now.instant + (error.code == kInsufficientPrivilege
+                                   ? kGrantPause
+                                   : reconnect_delay_.after_failure(trouble_of(error.code)));
     return Step::waiting;
   }
   connection_ = std::move((*done)->connection);
@@ -120,6 +126,15 @@ void SqlLine::add(const char* statement, std::initializer_list<Bytes> parameters
   constexpr int kBinaryAnswers = 1;
   if (PQsendQueryPrepared(connection_.get(), statement, static_cast<int>(count), values.data(),
                           lengths.data(), formats.data(), kBinaryAnswers) == 0) {
+    broken_ = true;
+  }
+}
+
+void SqlLine::add_command(const char* sql) {
+  OUTBOX_ASSERT(idle());
+  constexpr int kTextAnswers = 0;
+  if (PQsendQueryParams(connection_.get(), sql, 0, nullptr, nullptr, nullptr, nullptr,
+                        kTextAnswers) == 0) {
     broken_ = true;
   }
 }

@@ -1,13 +1,15 @@
 #pragma once
 // SqlLine: one SQL connection that is never waited for and heals by itself. What is asked is a
-// batch of prepared statements, which is one transaction: all of it happens, or nothing.
+// batch of prepared statements, which is one transaction: all of it happens, or nothing. A batch
+// may begin and commit by itself instead (add_command); after a failure it must roll back then.
 //
 //   line.add("outbox_letter", {…}); line.add(…); line.send(now);
 //   line.poll(now);  if (auto answers = line.take_answers()) …
 //
-// Owner: LetterJournal or ReplaySource. Thread: the pipeline's; connecting runs in a worker thread
-// inside. When the connection is lost while answers are awaited, nobody knows whether the batch
-// happened: poll() says so once, and whoever asked asks again what is harmless to repeat.
+// Owner: LetterJournal, ReplaySource or ProjectionSink. Thread: the pipeline's; connecting runs in
+// a worker thread inside. When the connection is lost while answers are awaited, nobody knows
+// whether the batch happened: poll() says so once, and whoever asked asks again what is harmless to
+// repeat.
 
 #include <libpq-fe.h>
 
@@ -59,6 +61,8 @@ class SqlLine {
   bool connected() const { return state_ == State::connected; }
 
   void add(const char* statement, std::initializer_list<Bytes> parameters);
+  /// A statement without parameters that cannot be prepared: "begin", "commit", "rollback".
+  void add_command(const char* sql);
   void send(core::Now now);
 
   /// One result for each statement of the batch, once all are there; in the order of add(). After

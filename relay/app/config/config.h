@@ -88,11 +88,28 @@ struct SourceConfig {
   bool operator==(const SourceConfig&) const = default;
 };
 
-/// A Kafka cluster.
+enum class SinkType : uint8_t { kafka, postgres };
+
+/// What a Postgres sink does with an event.
+enum class ProjectionKind : uint8_t { table, function };
+
+/// A Kafka cluster, or another Postgres database.
 struct SinkConfig {
   std::string name;
+  SinkType type = SinkType::kafka;
+
+  // Kafka
   std::string bootstrap_servers;
   std::map<std::string, Secret> properties;  // for librdkafka, as they are
+
+  // Postgres
+  Secret url;  // as libpq takes it
+  ProjectionKind projection = ProjectionKind::table;
+  std::string target_schema;
+  std::string target_name;
+
+  /// The one destination of a Postgres sink, as routes, letters and metrics call it.
+  std::string target() const { return target_schema + "." + target_name; }
   bool operator==(const SinkConfig&) const = default;
 };
 

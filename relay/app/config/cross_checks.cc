@@ -136,6 +136,26 @@ void check_routes(const PlacedPipeline& pipeline, LoadContext& context) {
   }
 }
 
+// A row that is marked FAIL is its own dead letter and has a copy in a topic: there is none here.
+void check_projections(const Sections& sections, LoadContext& context) {
+  for (const PlacedPipeline& pipeline : sections.pipelines) {
+    const auto source = std::find_if(
+        sections.sources.begin(), sections.sources.end(),
+        [&](const PlacedSource& one) { return one.config.name == pipeline.config.source; });
+    const auto sink = std::find_if(
+        sections.sinks.begin(), sections.sinks.end(),
+        [&](const PlacedSink& one) { return one.config.name == pipeline.config.sink; });
+    if (source == sections.sources.end() || sink == sections.sinks.end()) continue;
+    if (source->config.mode != SourceMode::status) continue;
+    if (sink->config.type != SinkType::postgres) continue;
+    context.note(
+        pipeline.sink.place,
+        "a source that is polled by status cannot feed the Postgres sink " +
+            quoted(pipeline.sink.shown),
+        "Use an outbox with a seq column and mode = \"wal\" or \"poll\", or a Kafka sink.");
+  }
+}
+
 // Rows that are polled by status have their state in the row: FAIL is their dead letter.
 void check_failures(const Sections& sections, LoadContext& context) {
   for (const PlacedPipeline& pipeline : sections.pipelines) {

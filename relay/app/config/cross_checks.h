@@ -18,5 +18,6 @@ void check_references(const Sections& sections, LoadContext& context);
 void check_slots(const Sections& sections, LoadContext& context);
 void check_routes(const PlacedPipeline& pipeline, LoadContext& context);
 void check_failures(const Sections& sections, LoadContext& context);
+void check_projections(const Sections& sections, LoadContext& context);
 
 }  // namespace outbox::app

@@ -41,7 +41,7 @@ Sections read_sections(TableReader& root, const PropertyCheck& check) {
   }
   if (const Node* pipelines = root.tables("pipeline")) {
     for (const Node& table : pipelines->items) {
-      sections.pipelines.push_back(read_pipeline(table, context));
+      sections.pipelines.push_back(read_pipeline(table, sections.sinks, context));
     }
   }
   return sections;
@@ -56,6 +56,7 @@ void check_all(const Sections& sections, LoadContext& context) {
   check_slots(sections, context);
   for (const PlacedPipeline& pipeline : sections.pipelines) check_routes(pipeline, context);
   check_failures(sections, context);
+  check_projections(sections, context);
 }
 
 template <typename Placed, typename Plain>

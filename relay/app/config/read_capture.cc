@@ -55,7 +55,8 @@ class CaptureReader {
     const auto table = reader_.text("table", Presence::required, "\"shop.orders\"");
     const auto type = reader_.text("aggregate_type", Presence::optional, "\"order\"");
     if (table) {
-      if (const auto names = table_names(*table, reader_.title(), "\"shop.orders\"", context_)) {
+      if (const auto names =
+              table_names(*table, "table", reader_.title(), "\"shop.orders\"", context_)) {
         capture_.table_schema = names->schema;
         capture_.table_name = names->name;
       }
@@ -192,16 +193,18 @@ bool legal_identifier(std::string_view name) {
          });
 }
 
-std::optional<TableNames> table_names(const Text& table, const std::string& title,
-                                      const std::string& example, LoadContext& context) {
-  const std::string& value = table.value;
+std::optional<TableNames> table_names(const Text& name, const std::string& key,
+                                      const std::string& title, const std::string& example,
+                                      LoadContext& context) {
+  const std::string& value = name.value;
   const size_t dot = value.find('.');
   if (dot != std::string::npos && legal_identifier(value.substr(0, dot)) &&
       legal_identifier(value.substr(dot + 1))) {
     return TableNames{value.substr(0, dot), value.substr(dot + 1)};
   }
-  context.note(table.place,
-               "table = " + quoted(table.shown) + " in " + title + " is not a schema and a table",
+  context.note(name.place,
+               key + " = " + quoted(name.shown) + " in " + title + " is not a schema and a " +
+                   (key == "call" ? "function" : "table"),
                "Write it as " + example + ".");
   return std::nullopt;
 }

@@ -18,12 +18,14 @@ std::vector<CaptureConfig> read_captures(TableReader& reader, const SourceConfig
 /// Whether Postgres takes it for the name of a table or a schema, unquoted or not.
 bool legal_identifier(std::string_view name);
 
-/// "schema.table" in its two parts. Nothing, and a problem noted, if it is not that.
+/// "schema.name" in its two parts. Nothing, and a problem noted, if it is not that. `key` is the
+/// one that `name` is the value of: "call" names a function, the others a table.
 struct TableNames {
   std::string schema;
   std::string name;
 };
-std::optional<TableNames> table_names(const Text& table, const std::string& title,
-                                      const std::string& example, LoadContext& context);
+std::optional<TableNames> table_names(const Text& name, const std::string& key,
+                                      const std::string& title, const std::string& example,
+                                      LoadContext& context);
 
 }  // namespace outbox::app

@@ -70,6 +70,19 @@ void read_topic(TableReader& reader, flow::Route& route) {
   route.topic = topic->value;
 }
 
+// A Postgres sink has one target, which its section names.
+void read_target(TableReader& reader, flow::Route& route, const SinkConfig& sink) {
+  reader.text("topic", Presence::optional, "", Placeholders::per_event);
+  for (const char* key : {"topic", "topic_regex", "topic_replacement", "format"}) {
+    if (!reader.has(key)) continue;
+    reader.context().note(reader.place_of(key),
+                          quoted(key) + " in " + reader.title() + " is for Kafka, and the sink " +
+                              quoted(sink.name) + " is a Postgres database",
+                          "Remove it: every event goes to " + sink.target() + ".");
+  }
+  route.topic = sink.target();
+}
+
 flow::OnFailure read_on_failure(TableReader& reader) {
   const std::string choice =
       reader.choice("on_failure", {"hold", "park", "skip", "dead-letter"}, {}, "dead-letter");
@@ -129,11 +142,17 @@ struct ReadRoute {
   ReplayConfig replay;
 };
 
-ReadRoute read_route(const Node& table, const std::string& title, LoadContext& context) {
+/// `projection`: the sink, if it is a Postgres database; else null.
+ReadRoute read_route(const Node& table, const std::string& title, const SinkConfig* projection,
+                     LoadContext& context) {
   flow::Route route;
   TableReader reader(table, table.place, title, context);
   read_match(reader, route);
-  read_topic(reader, route);
+  if (projection != nullptr) {
+    read_target(reader, route, *projection);
+  } else {
+    read_topic(reader, route);
+  }
   route.on_failure = read_on_failure(reader);
   const HoldConfig hold = read_hold(reader, route.on_failure);
   const ReplayConfig replay = read_replay(reader);
@@ -157,10 +176,11 @@ void make_names_unique(std::vector<flow::Route>& routes) {
   }
 }
 
-void read_routes(TableReader& reader, PlacedPipeline& placed) {
+void read_routes(TableReader& reader, const SinkConfig* projection, PlacedPipeline& placed) {
   const Node* routes = reader.tables("route");
   if (routes == nullptr || routes->items.empty()) {
     placed.config.routes.push_back(flow::default_route());
+    if (projection != nullptr) placed.config.routes.back().topic = projection->target();
     placed.config.formats.emplace_back();
     placed.config.holds.emplace_back();
     placed.config.replays.emplace_back();
@@ -169,7 +189,7 @@ void read_routes(TableReader& reader, PlacedPipeline& placed) {
   for (size_t i = 0; i < routes->items.size(); ++i) {
     const std::string title = "[[pipeline.route]] " + std::to_string(i + 1) +
                               (placed.name.shown.empty() ? "" : " of " + placed.name.shown);
-    ReadRoute read = read_route(routes->items[i], title, reader.context());
+    ReadRoute read = read_route(routes->items[i], title, projection, reader.context());
     placed.config.routes.push_back(std::move(read.route));
     placed.config.formats.push_back(std::move(read.format));
     placed.config.holds.push_back(read.hold);
@@ -177,6 +197,13 @@ void read_routes(TableReader& reader, PlacedPipeline& placed) {
     placed.route_places.push_back(routes->items[i].place);
   }
   make_names_unique(placed.config.routes);
+}
+
+const SinkConfig* projection_called(const std::string& name, const std::vector<PlacedSink>& sinks) {
+  for (const PlacedSink& sink : sinks) {
+    if (sink.config.name == name && sink.config.type == SinkType::postgres) return &sink.config;
+  }
+  return nullptr;
 }
 
 flow::BrakeOptions read_brake(TableReader& reader) {
@@ -195,7 +222,8 @@ flow::BrakeOptions read_brake(TableReader& reader) {
 
 }  // namespace
 
-PlacedPipeline read_pipeline(const Node& table, LoadContext& context) {
+PlacedPipeline read_pipeline(const Node& table, const std::vector<PlacedSink>& sinks,
+                             LoadContext& context) {
   PlacedPipeline placed;
   placed.place = table.place;
   PipelineConfig& pipeline = placed.config;
@@ -212,7 +240,7 @@ PlacedPipeline read_pipeline(const Node& table, LoadContext& context) {
   if (!pipeline.name.empty()) {
     check_name(pipeline.name, "[[pipeline]]", placed.name.place, context);
   }
-  read_routes(reader, placed);
+  read_routes(reader, projection_called(pipeline.sink, sinks), placed);
   pipeline.window_events = std::bit_ceil(static_cast<size_t>(
       reader.integer("window_events", 64, 1 << 20, int64_t{core::kWindowCells})));
   pipeline.window_bytes = static_cast<size_t>(

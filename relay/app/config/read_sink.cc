@@ -2,6 +2,7 @@
 #include <string_view>
 
 #include "relay/app/config/listen_address.h"
+#include "relay/app/config/read_capture.h"
 #include "relay/app/config/sections.h"
 
 namespace outbox::app {
@@ -127,6 +128,57 @@ void read_properties(TableReader& reader, SinkConfig& sink, const PropertyCheck&
   check_properties(flat, properties, reader.title(), reader.context(), check);
 }
 
+void read_kafka(TableReader& reader, SinkConfig& sink, const PropertyCheck& check) {
+  if (const auto servers =
+          reader.text("bootstrap_servers", Presence::required, "\"${KAFKA_BOOTSTRAP}\"")) {
+    check_bootstrap_servers(*servers, reader.title(), reader.context());
+    sink.bootstrap_servers = servers->value;
+  }
+  read_properties(reader, sink, check);
+  reader.later({"schema_registry", "url", "rate", "burst"});
+}
+
+// The name stands in letters, metrics and causes, where a topic's would: the same characters.
+void check_target(const Text& target, const SinkConfig& sink, const std::string& title,
+                  LoadContext& context) {
+  if (flow::legal_topic_name(sink.target())) return;
+  context.note(target.place,
+               quoted(target.shown) + " in " + title +
+                   " has characters that a "
+                   "projection's name cannot have",
+               "Letters, digits, \"_\" and \"-\" only, with one \".\" behind the schema.");
+}
+
+void read_target(TableReader& reader, SinkConfig& sink) {
+  const auto table = reader.text("table", Presence::optional, "\"public.orders\"");
+  const auto call = reader.text("call", Presence::optional, "\"public.handle_order\"");
+  if (table.has_value() == call.has_value()) {
+    reader.context().note(call ? call->place : reader.place(),
+                          reader.title() + (call ? " names a table and a function to call"
+                                                 : " names neither a table nor a function to call"),
+                          "Give one of table = \"public.orders\" (a row a key) and call = "
+                          "\"public.handle_order\" (a function of yours).");
+    return;
+  }
+  sink.projection = table ? ProjectionKind::table : ProjectionKind::function;
+  const Text& target = table ? *table : *call;
+  const auto names =
+      table_names(target, table ? "table" : "call", reader.title(),
+                  table ? "\"public.orders\"" : "\"public.handle_order\"", reader.context());
+  if (!names) return;
+  sink.target_schema = names->schema;
+  sink.target_name = names->name;
+  check_target(target, sink, reader.title(), reader.context());
+}
+
+void read_postgres(TableReader& reader, SinkConfig& sink) {
+  if (const auto url = reader.text("url", Presence::required, "\"${REPORTS_URL}\"")) {
+    check_url(*url, reader.title(), reader.context());
+    sink.url = Secret(url->value);
+  }
+  read_target(reader, sink);
+}
+
 }  // namespace
 
 PlacedSink read_sink(const Entry& section, LoadContext& context, const PropertyCheck& check) {
@@ -137,14 +189,14 @@ PlacedSink read_sink(const Entry& section, LoadContext& context, const PropertyC
   check_name(sink.name, title, section.place, context);
 
   TableReader reader(section.value, section.place, title, context);
-  reader.choice("type", {"kafka"}, {"http", "postgres", "redis"}, "kafka", Presence::required);
-  if (const auto servers =
-          reader.text("bootstrap_servers", Presence::required, "\"${KAFKA_BOOTSTRAP}\"")) {
-    check_bootstrap_servers(*servers, title, context);
-    sink.bootstrap_servers = servers->value;
+  const std::string type =
+      reader.choice("type", {"kafka", "postgres"}, {"http", "redis"}, "kafka", Presence::required);
+  if (type == "postgres") {
+    sink.type = SinkType::postgres;
+    read_postgres(reader, sink);
+  } else {
+    read_kafka(reader, sink, check);
   }
-  read_properties(reader, sink, check);
-  reader.later({"schema_registry", "url", "rate", "burst"});
   reader.finish();
   return placed;
 }

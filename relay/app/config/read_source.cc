@@ -31,26 +31,11 @@ std::string default_slot(const std::string& source) {
   return slot.substr(0, kIdentifierBytesMax);
 }
 
-// Only the shape: libpq judges the rest when it connects. Never quotes what it saw.
-void check_url(const Text& url, const std::string& title, LoadContext& context) {
-  const std::string_view value = url.value;
-  if (value.find('\0') != std::string_view::npos) {
-    context.note(url.place, "\"url\" in " + title + " holds a NUL byte", "Remove it.");
-    return;
-  }
-  const bool uri = value.starts_with("postgresql://") || value.starts_with("postgres://");
-  const bool pairs =
-      value.find("://") == std::string_view::npos && value.find('=') != std::string_view::npos;
-  if (uri || pairs) return;
-  context.note(url.place, "\"url\" in " + title + " is not a Postgres URL",
-               "It looks like postgresql://user@host:5432/database?sslmode=verify-full.");
-}
-
 void read_table_name(TableReader& reader, SourceConfig& source) {
   const auto table = reader.text("table", Presence::optional, "\"outbox.event\"");
   if (!table) return;
   if (const auto names =
-          table_names(*table, reader.title(), "\"outbox.event\"", reader.context())) {
+          table_names(*table, "table", reader.title(), "\"outbox.event\"", reader.context())) {
     source.table_schema = names->schema;
     source.table_name = names->name;
   }
@@ -175,6 +160,20 @@ void read_marking(TableReader& reader, SourceConfig& source) {
 }
 
 }  // namespace
+
+void check_url(const Text& url, const std::string& title, LoadContext& context) {
+  const std::string_view value = url.value;
+  if (value.find('\0') != std::string_view::npos) {
+    context.note(url.place, "\"url\" in " + title + " holds a NUL byte", "Remove it.");
+    return;
+  }
+  const bool uri = value.starts_with("postgresql://") || value.starts_with("postgres://");
+  const bool pairs =
+      value.find("://") == std::string_view::npos && value.find('=') != std::string_view::npos;
+  if (uri || pairs) return;
+  context.note(url.place, "\"url\" in " + title + " is not a Postgres URL",
+               "It looks like postgresql://user@host:5432/database?sslmode=verify-full.");
+}
 
 PlacedSource read_source(const Entry& section, LoadContext& context) {
   PlacedSource placed{{}, section.place, {}};

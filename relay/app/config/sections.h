@@ -35,7 +35,12 @@ struct PlacedPipeline {
 AdminConfig read_admin(const Entry& section, LoadContext& context);
 PlacedSource read_source(const Entry& section, LoadContext& context);
 PlacedSink read_sink(const Entry& section, LoadContext& context, const PropertyCheck& check);
-PlacedPipeline read_pipeline(const Node& table, LoadContext& context);
+/// `sinks`: what a route may say depends on where it leads.
+PlacedPipeline read_pipeline(const Node& table, const std::vector<PlacedSink>& sinks,
+                             LoadContext& context);
+
+/// Only the shape of a Postgres URL: libpq judges the rest when it connects. Never quotes it.
+void check_url(const Text& url, const std::string& title, LoadContext& context);
 
 /// Names of sources, sinks and pipelines: they end up in topics, metrics and progress rows.
 void check_name(const std::string& name, const std::string& title, Place place,

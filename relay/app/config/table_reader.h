@@ -80,6 +80,8 @@ class TableReader {
   void finish();
 
   Place place() const { return place_; }
+  /// Of the value of `key`, which is there.
+  Place place_of(const std::string& key) const { return table_.find(key)->place; }
   const std::string& title() const { return title_; }
   LoadContext& context() { return context_; }
 

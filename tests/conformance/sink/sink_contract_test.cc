@@ -36,7 +36,7 @@ class SinkContract : public ::testing::TestWithParam<SinkKind> {
     made.number = next_++;
     made.key = "k" + std::to_string(made.number % keys);
     made.event_type = std::to_string(made.number);  // read back as its number
-    made.payload = "p";
+    made.payload = "1";                             // JSON, for sinks that read it
     made.commit_time = started_.wall;
     made.position = core::Position{made.number + 1, 1};
     return made;

@@ -4,6 +4,7 @@
 
 #include "connectors/kafka/kafka_sink.h"
 #include "tests/conformance/sink/kafka_world.h"
+#include "tests/conformance/sink/projection_world.h"
 #include "tests/conformance/sink/sink_contract.h"
 #include "tests/support/fake_sink.h"
 #include "tests/support/manual_clock.h"
@@ -75,8 +76,11 @@ class KafkaSubject : public SinkSubject {
 }  // namespace
 
 std::vector<SinkKind> sink_kinds() {
-  return {{"FakeSink", [] { return std::make_unique<FakeSubject>(); }},
-          {"KafkaSink", [] { return std::make_unique<KafkaSubject>(); }}};
+  return {
+      {"FakeSink", [] { return std::make_unique<FakeSubject>(); }},
+      {"KafkaSink", [] { return std::make_unique<KafkaSubject>(); }},
+      {"ProjectionSink", [] { return make_projection_subject(Check::at_once); }},
+      {"ProjectionSinkCheckedAtCommit", [] { return make_projection_subject(Check::at_commit); }}};
 }
 
 }  // namespace outbox::support
