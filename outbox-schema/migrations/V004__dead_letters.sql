@@ -227,7 +227,7 @@ create index audit_letter on outbox.audit (letter) where letter is not null;
 create index audit_job on outbox.audit (job) where job is not null;
 
 -- The same, a row for each letter.
-create view outbox.audit_letter as
+create view outbox.letter_audit as
   select a.entry, a.at, a.who, a.client, a.action, a.pipeline, a.job, each.letter, a.reason, a.detail
   from outbox.audit a
   cross join lateral unnest(coalesce(a.letters, array[a.letter])) each(letter)
@@ -642,7 +642,7 @@ grant execute on function
   outbox.replay_passed(text, bigint)
 to outbox_relay;
 
-grant select on outbox.dead_letter, outbox.audit, outbox.audit_letter to outbox_operator;
+grant select on outbox.dead_letter, outbox.audit, outbox.letter_audit to outbox_operator;
 grant select on outbox.lane, outbox.open_letter, outbox.letter_cause, outbox.open_dead_letter,
                 outbox.replay_job, outbox.replay_policy, outbox.dead_letter_cause
   to outbox_operator, outbox_relay, outbox_reader;
