@@ -103,11 +103,11 @@ std::string letters_sql(const core::LetterQuery& query) {
 std::string page_sql(const core::LetterQuery& query) {
   const bool newest = query.order == core::LetterQuery::Order::newest_first;
   const std::string order = newest ? " order by l.letter desc" : " order by l.letter";
-  const std::string page =
-      " from (select l.letter from " + letters_sql(query) + " and ($12::bigint = 0 or l.letter " +
-      (newest ? "<" : ">") + " $12::bigint)" + order +
-      " limit $13::bigint) p join outbox.dead_letter l using (letter)"
-      " left join outbox.open_letter o using (letter)";
+  const std::string page = " from (select l.letter from " + letters_sql(query) +
+                           " and ($12::bigint = 0 or l.letter " + (newest ? "<" : ">") +
+                           " $12::bigint)" + order +
+                           " limit $13::bigint) p join outbox.dead_letter l using (letter)"
+                           " left join outbox.open_letter o using (letter)";
   const std::string columns = letter_columns(query.parts);
   if (query.parts != core::LetterParts::payload) return "select " + columns + page + order;
   return "select * from (select " + columns + ", row_number() over w as turn," +
@@ -199,9 +199,8 @@ Result<uint64_t> LetterDesk::count(const core::LetterQuery& query) {
   auto parameters = parameters_of(query.filter);
   if (!parameters) return parameters.error();
   parameters->push_back(array_of(query.states));
-  const auto rows =
-      ask(Effect::none,
-          "select count(*) as letters from " + letters_sql(query), *parameters, "count", "dead letters");
+  const auto rows = ask(Effect::none, "select count(*) as letters from " + letters_sql(query),
+                        *parameters, "count", "dead letters");
   if (!rows) return rows.error();
   return rows->number<uint64_t>("letters");
 }

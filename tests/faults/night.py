@@ -193,7 +193,7 @@ class Night:
 
     def at_rest(self):
         """Nothing is under way, and only what no mend helps is open."""
-        if self.database.value("select exists (select from outbox.replay_job where state = 'open')"):
+        if self.database.value("select count(*) from outbox.replay_job where state = 'open'"):
             return False
         codes = self.letters("dead", "held", "parked")
         if set(codes) <= FOR_EVER | {None}:

@@ -1,5 +1,5 @@
-"""The scripted night: see night.py. Every event is delivered or a letter with its right cause; after
-the mend a replay brings the rest, each key in order, and nothing is lost."""
+"""The scripted night: see night.py. Every event is delivered or a letter with its right cause;
+after the mend a replay brings the rest, each key in order, and nothing is lost."""
 
 from night import FOR_EVER, Night
 from support import environment

@@ -141,8 +141,8 @@ def test_a_route_that_is_healthy_again_is_replayed_by_itself_slowly_at_first(tmp
         wait_until(lambda: set(states(stage)) == {"delivered"}, "all are delivered")
         for key in range(15):
             assert stage.database.value(
-                "select count(*) from outbox.letter_audit where action = 'delivered' and letter = %s",
-                [key + 1]) == 1
+                "select count(*) from outbox.letter_audit"
+                " where action = 'delivered' and letter = %s", [key + 1]) == 1
         who, reason = stage.database.execute(
             "select asked_by, reason from outbox.replay_job order by job desc limit 1")[0]
         assert reason == f"automatic: route {stage.topic} has been healthy again"

@@ -50,7 +50,8 @@ std::string time_column(const std::string& column, const std::string& name) {
 // A letter that is not open has no place any more: its number then.
 std::string letter_columns(core::LetterParts parts) {
   std::string columns =
-      "l.letter, coalesce(o.place, l.letter) as place, o.lane, l.pipeline, l.state, l.event_id, l.aggregate_type,"
+      "l.letter, coalesce(o.place, l.letter) as place, o.lane, l.pipeline, l.state, l.event_id, "
+      "l.aggregate_type,"
       " l.aggregate_id, l.event_type, l.seq, l.source_position, l.topic, l.first_code,"
       " l.first_detail, l.last_code, l.last_detail, l.attempts, l.replays, l.relay, l.epoch,"
       " o.job, l.replaces, extract(epoch from clock_timestamp() - l.written_at) as age_seconds, " +

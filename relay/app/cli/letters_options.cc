@@ -10,14 +10,10 @@ namespace {
 
 using States = std::vector<std::string>;
 
-const Choices<States> kStates = {{"open", core::kOpenStates},
-                                 {"dead", {"dead"}},
-                                 {"held", {"held"}},
-                                 {"parked", {"parked"}},
-                                 {"delivered", {"delivered"}},
-                                 {"replaced", {"replaced"}},
-                                 {"discarded", {"discarded"}},
-                                 {"any", {}}};
+const Choices<States> kStates = {{"open", core::kOpenStates},  {"dead", {"dead"}},
+                                 {"held", {"held"}},           {"parked", {"parked"}},
+                                 {"delivered", {"delivered"}}, {"replaced", {"replaced"}},
+                                 {"discarded", {"discarded"}}, {"any", {}}};
 
 constexpr uint32_t kRateMost = 1'000'000;
 constexpr size_t kReasonMost = 2000;  // bytes, as the table takes it
