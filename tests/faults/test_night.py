@@ -12,6 +12,7 @@ EVENTS, KEYS, KILLS, OFF_S = (1_000_000, 10_000, 50, 60) if environment.soaking(
 def test_after_a_bad_night_every_event_is_delivered_or_a_letter_with_its_right_cause(tmp_path):
     with Night(tmp_path, EVENTS, KEYS) as night:
         night.relay.start()
+        night.relay.wait_ready()
         night.write(0.1)
         for trouble in (night.delete_topic, night.take_right, night.lower_limit):
             trouble()
