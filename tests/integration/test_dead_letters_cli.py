@@ -131,6 +131,22 @@ def test_max_failures_stops_the_job_with_exit_6(stage):
     assert job_of(stage) == ("stopped", 0, 2) and states(stage) == ["parked"] * 5
 
 
+@pytest.mark.fault_row(44)
+def test_poison_blocks_its_key_only_and_a_replay_while_the_target_still_refuses_stops(stage):
+    ids = fill(stage, keys=3, behind=2)
+    for attempt in (1, 2):
+        assert stage.letters("replay", "--max-failures", "1", "--reason", "too early").code == 6
+        assert job_of(stage, attempt) == ("stopped", 0, 1)
+        assert states(stage) == ["parked"] * 9
+        stage.arrival(stage.topic, stage.shop.publish(key="healthy"))
+    assert stage.database.value("select max(replays) from outbox.dead_letter") >= 1
+    mend(stage)
+    assert stage.letters.json("replay", "--reason", "mended")["delivered"] == 9
+    stage.topics[stage.topic].await_ids([one for key in ids for one in ids[key]])
+    for key in ids:
+        assert arrived(stage, key) == ids[key]
+
+
 def test_what_is_refused_again_is_exit_6_and_what_stands_behind_it_is_counted(stage):
     stage.shop.publish(key="a", payload=b"x" * 40_000)
     stage.shop.publish(key="a")
