@@ -24,8 +24,12 @@ def test_a_second_relay_on_the_slot_waits_says_why_and_takes_over_within_two_sec
             assert_waits(second, stage)
             first, stage.relay = stage.relay, second
             first.kill()
-            since_ms = int(time.time() * 1000)
-            assert stage.watcher.wait_new(since_ms) < _TAKEOVER_MS
+            killed = time.monotonic()
+            # What the first had sent may still arrive: only what comes once the second has the
+            # slot is the second's.
+            second.wait_ready()
+            stage.watcher.wait_new(int(time.time() * 1000))
+            assert (time.monotonic() - killed) * 1000 < _TAKEOVER_MS
             stage.mark()
         stage.rest()
         assert stage.relay.stop() == 0
