@@ -38,10 +38,17 @@ class Lanes:
                             message_timestamp_type="LogAppendTime")
 
     def block(self, settings):
-        if not self.on_failure:
-            return
+        """Takes what blocks keys; a topic without the limit takes it as it is."""
         with self.relay.running():
-            wait_until(lambda: self.blocked() >= settings.keys // _SHARE, "keys are blocked", 60)
+            self.await_settled()
+        wanted = settings.keys // _SHARE if self.on_failure else 0
+        if self.blocked() != wanted:
+            raise RuntimeError(f"{self.pipeline}: {self.blocked()} keys are blocked, not {wanted}")
+
+    def await_settled(self):
+        wait_until(lambda: self._database.value(
+            "select delivered_seq >= (select max(seq) from outbox.event) from outbox.progress"
+            " where pipeline = %s", [self.pipeline]), "all events are settled", 60)
 
     def blocked(self):
         return self._database.value("select count(*) from outbox.lane where pipeline = %s",
@@ -71,7 +78,7 @@ def measure(stage, settings):
                 results.clear()
             backlog.append(database, settings, settings.rows)
             for one in lanes:
-                _drain(stage, database, one, settings, results)
+                _drain(stage, one, settings, results)
             tell(f"held-keys, round {number} of {settings.rounds}: "
                  + ", ".join(f"{name} {values[-1]:,.0f}" for name, values in results.items()))
         minutes = (time.monotonic() - began) / 60
@@ -81,7 +88,7 @@ def measure(stage, settings):
     return [_figure(kind, results, minutes) for kind in ("hold", "park")]
 
 
-def _drain(stage, database, one, settings, results):
+def _drain(stage, one, settings, results):
     """The healthy keys' events, until the slot is past all of them."""
     name = one.on_failure or "well"
     healthy = settings.rows - (settings.rows // _SHARE if one.on_failure else 0)
@@ -89,10 +96,7 @@ def _drain(stage, database, one, settings, results):
         with one.relay.running() as pid:
             watch.wait(healthy, pid)
             add(results, name, watch.rate(healthy))
-            wait_until(lambda: database.value(
-                "select delivered_seq >= (select last_value from outbox.event_seq)"
-                " from outbox.progress where pipeline = %s", [one.pipeline]),
-                "all events are settled", 60)
+            one.await_settled()
             add(results, f"{name} MB", one.relay.peak_mb())
 
 
