@@ -328,7 +328,8 @@ returns void language sql volatile set search_path = pg_catalog, pg_temp as $$
      aggregate_id)
   values ($1.letter, $2, $3,
           outbox.letter_cause_of($1.pipeline, $1.state, $1.last_code, $1.topic, $1.route),
-          coalesce(octet_length($1.payload), 0), $1.written_at, $1.event_type, $1.aggregate_type, $1.aggregate_id)
+          coalesce(octet_length($1.payload), 0), $1.written_at, $1.event_type, $1.aggregate_type,
+          $1.aggregate_id)
 $$;
 
 -- state: dead, held or parked. True: an earlier relay (its epoch is lower) wrote this event

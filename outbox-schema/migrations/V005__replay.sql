@@ -23,8 +23,9 @@ $$;
 
 set local role outbox_owner;
 
--- The condition on letters l, of dead_letter or open_dead_letter, that a filter asks for. Keys: pipeline, key, type, aggregate, topic,
--- route, cause (the code), since, until (when the letter was written), id, letter.
+-- The condition on letters l, of dead_letter or open_dead_letter, that a filter asks for. Keys:
+-- pipeline, key, type, aggregate, topic, route, cause (the code), since, until (when the letter was
+-- written), id, letter.
 create function outbox.letter_condition(filter jsonb) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -87,7 +88,7 @@ declare
   condition constant text := outbox.letter_condition(filter);
   limit_of constant text := case ask when 'usual' then 'replays_max'
                                      when 'automatic' then 'automatic_replays_max' end;
-  -- Most routes have letters that were tried as often by nobody: only theirs are looked at.
+  -- How often it was tried is in the wide row, which is read only where a route has a limit.
   too_often constant text := case when ask = 'forced' then 'false' else format(
     '(p.%1$I is not null and (select d.replays_asked >= p.%1$I from outbox.dead_letter d'
     ' where d.letter = l.letter))', limit_of) end;

@@ -56,11 +56,6 @@ def leave(database, settings, pipeline, state, topics=("order.events",)):
     database.execute("checkpoint")
 
 
-def forget(database):
-    for table in ("open_letter", "lane", "letter_cause", "replay_job", "dead_letter"):
-        database.execute(f"truncate outbox.{table} cascade")
-
-
 def replay(database, pipeline):
     """Files a replay of all there are; how many."""
     return database.execute("select letters from outbox.replay_file(%s, 'measured')",

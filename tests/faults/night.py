@@ -89,7 +89,7 @@ class Night:
         self._folder = folder
         self._keys = keys
         self._draw = random.Random(seed)
-        self._invoices_from = None
+        self._invoices_from = events  # none, until their topic was deleted
         self.kills = 0
 
     def __enter__(self):
@@ -125,13 +125,12 @@ class Night:
 
     def write(self, share):
         """The next part of the events, a thousand a transaction."""
-        first = (self.database.value("select count(*) from outbox.event") or 0) + 1
+        first = self.database.value("select count(*) from outbox.event") + 1
         last = min(self.events, first + round(self.events * share))
         for begin in range(first, last + 1, 1000):
             self.database.execute(_INSERT, {
                 "keys": self._keys, "limit": LIMIT, "first": begin, "last": min(begin + 999, last),
-                "invoices_from": self.events if self._invoices_from is None
-                else self._invoices_from})
+                "invoices_from": self._invoices_from})
 
     def kill(self):
         """At a moment nobody chose."""

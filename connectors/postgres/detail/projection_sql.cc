@@ -2,14 +2,10 @@
 
 #include <string_view>
 
+#include "connectors/postgres/detail/findings.h"
+
 namespace outbox::postgres {
 namespace {
-
-std::string quoted(std::string_view name) {
-  std::string text = "\"";
-  for (const char c : name) text += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return text + '"';
-}
 
 constexpr std::string_view kTypes = "(text, uuid, text, text, text, bytea, text, text) as ";
 
@@ -57,12 +53,8 @@ std::string function_statement(const std::string& target) {
 
 }  // namespace
 
-std::string quoted_target(const TableName& target) {
-  return quoted(target.schema) + '.' + quoted(target.name);
-}
-
 std::string projection_statement(const ProjectionOptions& options) {
-  const std::string target = quoted_target(options.target);
+  const std::string target = table_sql(options.target);
   return options.kind == ProjectionKind::table ? table_statement(target)
                                                : function_statement(target);
 }
@@ -82,12 +74,12 @@ std::string projection_ddl(const ProjectionOptions& options) {
 
 std::string projection_grants(const ProjectionOptions& options, const std::string& login) {
   const std::string target = options.target.text();
-  return "grant outbox_consumer to " + quoted(login) + "; grant usage on schema " +
-         options.target.schema + " to " + quoted(login) + "; " +
+  return "grant outbox_consumer to " + quote_identifier(login) + "; grant usage on schema " +
+         options.target.schema + " to " + quote_identifier(login) + "; " +
          (options.kind == ProjectionKind::table
               ? "grant select, insert, update, delete on " + target
               : "grant execute on function " + target) +
-         " to " + quoted(login) + ";";
+         " to " + quote_identifier(login) + ";";
 }
 
 }  // namespace outbox::postgres

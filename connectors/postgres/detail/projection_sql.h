@@ -17,7 +17,4 @@ std::string projection_ddl(const ProjectionOptions& options);
 /// What the login needs, for people.
 std::string projection_grants(const ProjectionOptions& options, const std::string& login);
 
-/// "shop"."orders"
-std::string quoted_target(const TableName& target);
-
 }  // namespace outbox::postgres
